@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/* exception.h -- what vectors.S saves, and the C functions that it calls. */
+#ifndef KERNEL_EXCEPTION_H
+#define KERNEL_EXCEPTION_H
+
+/* Offsets in struct exception_frame, for the assembler. */
+#define FRAME_X(n) (8 * (n))
+#define FRAME_ELR 248
+#define FRAME_SPSR 256
+#define FRAME_SIZE 272
+
+/* Number of a vector: its offset from VBAR_EL1 / 0x80. */
+#define VECTOR_SYNC 4 /* synchronous, from EL1 with SP_EL1 */
+#define VECTOR_IRQ 5 /* IRQ, from EL1 with SP_EL1 */
+
+#ifndef __ASSEMBLER__
+
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * The interrupted context, on the stack of the interrupted thread; that
+ * thread's SP was (uintptr_t)(frame + 1). A handler may change it, as in
+ * "frame->elr += 4": vectors.S restores what it finds here.
+ */
+struct exception_frame {
+	uint64_t x[31]; /* x0 to x30 */
+	uint64_t elr; /* ELR_EL1: where to return to */
+	uint64_t spsr; /* SPSR_EL1: PSTATE to return to */
+	uint64_t unused; /* SP is a multiple of 16 */
+};
+
+_Static_assert(offsetof(struct exception_frame, x[30]) == FRAME_X(30), "vectors.S");
+_Static_assert(offsetof(struct exception_frame, elr) == FRAME_ELR, "vectors.S");
+_Static_assert(offsetof(struct exception_frame, spsr) == FRAME_SPSR, "vectors.S");
+_Static_assert(sizeof(struct exception_frame) == FRAME_SIZE, "vectors.S");
+_Static_assert(FRAME_SIZE % 16 == 0, "SP alignment");
+
+/*
+ * Called by vectors.S on the stack of the interrupted thread with all of DAIF
+ * masked; must return so. exception_irq() may switch threads in between (see
+ * sched_tick()): the frame stays on its thread's stack and waits there.
+ */
+void exception_sync(struct exception_frame *frame);
+void exception_irq(struct exception_frame *frame);
+
+/* Any other vector, by its number: this kernel has no use for FIQs, SErrors or EL0. */
+void exception_unexpected(struct exception_frame *frame, unsigned vector);
+
+#endif /* __ASSEMBLER__ */
+
+#endif /* KERNEL_EXCEPTION_H */

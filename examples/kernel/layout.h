@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * layout.h -- where things are in memory. Read by C and by the assembler;
+ * kernel.ld repeats the first two values and asserts that they agree.
+ */
+#ifndef KERNEL_LAYOUT_H
+#define KERNEL_LAYOUT_H
+
+/* Linear map: virtual address = physical address + LINEAR_BASE, through TTBR1_EL1. */
+#define LINEAR_BASE 0xffff000000000000
+
+/* Where the image is loaded. It is linked, and runs, at LINEAR_BASE + KERNEL_PA. */
+#define KERNEL_PA 0x40080000
+
+/* At most 8: a GICv2 SGI target list has one bit for each CPU. */
+#define MAX_CPUS 4
+
+/* Stack of a thread, in bytes. Exception handlers run on it as well. */
+#define STACK_SIZE 16384
+
+/*
+ * sizeof(struct thread): its stack, and room for its other fields. boot.S
+ * needs it to find the stack of a CPU's idle thread; thread.h checks it.
+ */
+#define THREAD_ALIGN 512
+#define THREAD_SIZE (STACK_SIZE + THREAD_ALIGN)
+
+#endif /* KERNEL_LAYOUT_H */

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only
+ *
+ * pgtable.h -- the way to write a page-table entry.
+ *
+ * USE      #include <hardmap/pgtable.h>    (with your hardmap_port.h on the include path)
+ *
+ *          hm_pte_fill(table, 512, first, 4096);  // a table that is not linked yet owes nothing
+ *          hm_pte_link(parent, table_descriptor); // its fill is ordered before the link
+ *
+ *          hm_pte_set_range(ptep, n, first, 4096);        // one decision, one publication
+ *
+ *          hm_pte_clear_range(ptep, n);
+ *          hm_pgtable_invalidate(va, n * 4096, HM_INVALIDATE_LEAVES);  // before the memory is reused
+ *
+ *          Levels are counted from the leaves: 0 is the table whose entries map pages, 1 the one
+ *          above, and so on (Arm's level 3, 2, ...).
+ * STATE    None of its own. Publication is batched in a section of lazy_mmu.h, immediate outside.
+ * CONTEXT  Any, interrupt included; never sleeps. Writers of one entry exclude each other by the lock
+ *          of the caller, or use hm_pte_update(). The tables walked must not be freed meanwhile.
+ * ERRORS   hm_pte_update() and hm_pgtable_fault_is_spurious() answer with a bool. A range that leaves
+ *          its table is a caller bug: HM_BUG, and nothing is written.
+ * CONFIG   HM_PGTABLE_TYPES_ONLY  stop after part 1; for ports
+ *          HM_NO_STD_HEADERS      uint64_t, uintptr_t and bool are already declared
+ * PORT     The hooks of lazy_mmu.h and of part 3. Template: ports/template/pgtable.h
+ * NOT      A manager of address spaces: it allocates no table and decides no permission.
+ *
+ *          Publication is for entries that turn from invalid to valid. Changing or removing a valid
+ *          entry, a relaxation too, needs hm_pgtable_invalidate().
+ */
+#ifndef HM_PGTABLE_TYPES_H
+#define HM_PGTABLE_TYPES_H
+/* ---- 1. types: need no port ---- */
+#ifndef HM_NO_STD_HEADERS
+#include <stdbool.h>
+#include <stdint.h>
+#endif
+
+/* One entry (descriptor) of a table of any level, in the architecture's format. */
+typedef struct {
+	uint64_t val;
+} hm_pte_t;
+
+#ifndef HM_ADDRESS_TYPES /* the same block in every module header that uses addresses */
+#define HM_ADDRESS_TYPES
+/* A physical and a virtual address; mixing them does not compile. */
+typedef struct {
+	uint64_t val;
+} hm_pa_t;
+typedef struct {
+	uint64_t val;
+} hm_va_t;
+#endif
+
+/* What an access wanted; for hm_pgtable_fault_is_spurious(). */
+enum hm_access { HM_ACCESS_READ, HM_ACCESS_WRITE, HM_ACCESS_EXECUTE };
+
+/* What may be cached of the range that hm_pgtable_invalidate() is asked to forget. */
+enum hm_invalidate {
+	HM_INVALIDATE_LEAVES, /* page and block entries changed, no table was unlinked */
+	HM_INVALIDATE_TABLES, /* tables were unlinked: walk caches too */
+};
+#endif /* HM_PGTABLE_TYPES_H */
+
+#if !defined(HM_PGTABLE_TYPES_ONLY) && !defined(HM_PGTABLE_H)
+#define HM_PGTABLE_H
+/* ---- 2. port ---- */
+#include <hardmap/lazy_mmu.h>
+#ifndef HM_PORT_PGTABLE_LEVELS
+#error "pgtable.h: the port must define HM_PORT_PGTABLE_LEVELS, the levels of a full walk, 1 to 5"
+#endif
+#ifndef HM_PORT_PGTABLE_ENTRIES
+#error "pgtable.h: the port must define HM_PORT_PGTABLE_ENTRIES, the entries of a table, a power of two"
+#endif
+
+/* ---- 3. port contract: compiled, so it cannot go stale ---- */
+/* Entries: the only ways in which tables are read and written. Each entry is one single-copy atomic
+ * 64-bit access (Arm ARM B2.2.1). */
+HM_PORT_REQUIRE(hm_pte_t, hm_port_pte_load, (const hm_pte_t *));
+HM_PORT_REQUIRE(void, hm_port_pte_store, (hm_pte_t *, hm_pte_t));
+/* Stores two consecutive entries, in any order, and returns the address after them. May be two
+ * stores; a port with a paired store halves the work of the range writers. */
+HM_PORT_REQUIRE(hm_pte_t *, hm_port_pte_store_pair, (hm_pte_t *, hm_pte_t, hm_pte_t));
+/* Stores the third if the entry equals the second; returns what was found. Atomic against hardware
+ * updates of access flag and dirty state and against other writers. Relaxed. */
+HM_PORT_REQUIRE(hm_pte_t, hm_port_pte_compare_exchange, (hm_pte_t *, hm_pte_t, hm_pte_t));
+/* Every earlier store of this CPU to a table is visible to all observers, walkers included, no later
+ * than the later store that links it. arm64: DMB ISHST. */
+HM_PORT_REQUIRE(void, hm_port_pgtable_order_fill, (void));
+/* Whether walkers may use the entry; whether it maps, for user mode too, a page or block (false for
+ * a link). 0 is never valid. */
+HM_PORT_REQUIRE(bool, hm_port_pte_is_valid, (hm_pte_t));
+HM_PORT_REQUIRE(bool, hm_port_pte_is_user, (hm_pte_t));
+/* Whether a valid entry of that level links a table; which one; and where running code reaches it. */
+HM_PORT_REQUIRE(bool, hm_port_pte_is_table, (hm_pte_t, unsigned int));
+HM_PORT_REQUIRE(hm_pa_t, hm_port_pte_table, (hm_pte_t));
+HM_PORT_REQUIRE(hm_pte_t *, hm_port_pgtable_map, (hm_pa_t));
+/* The top-level table that translates an address here and now, NULL if there is none; and the index
+ * of the address in the table of a level. */
+HM_PORT_REQUIRE(hm_pte_t *, hm_port_pgtable_root, (hm_va_t));
+HM_PORT_REQUIRE(unsigned int, hm_port_pgtable_index, (hm_va_t, unsigned int));
+/* Whether a valid page or block entry lets the kernel do that. */
+HM_PORT_REQUIRE(bool, hm_port_pte_permits, (hm_pte_t, enum hm_access));
+/* No CPU uses a translation of [address, address + bytes) from before the call, nor walks by tables
+ * unlinked before it, once it returns. Orders earlier table stores of this CPU before the
+ * invalidation. Bytes are not 0 and the range does not wrap. */
+HM_PORT_REQUIRE(void, hm_port_pgtable_invalidate, (hm_va_t, uint64_t, enum hm_invalidate));
+
+/* ---- 4. configuration: none, but the port's constants have bounds ---- */
+#ifdef __cplusplus
+static_assert(HM_PORT_PGTABLE_LEVELS >= 1 && HM_PORT_PGTABLE_LEVELS <= 5, "1 to 5 levels");
+#else
+_Static_assert(HM_PORT_PGTABLE_LEVELS >= 1 && HM_PORT_PGTABLE_LEVELS <= 5, "1 to 5 levels");
+_Static_assert(HM_PORT_PGTABLE_ENTRIES >= 2 &&
+		       !(HM_PORT_PGTABLE_ENTRIES & (HM_PORT_PGTABLE_ENTRIES - 1)),
+	       "a table has a power of two of entries");
+_Static_assert(sizeof(hm_pte_t) == 8, "an entry has 64 bits");
+#endif
+
+/* ---- 5. interface ---- */
+
+/* The entry as it stands now. Inside a section it may be one that the walkers do not see yet. */
+static inline hm_pte_t hm_pte_get(const hm_pte_t *ptep)
+{
+	return hm_port_pte_load(ptep);
+}
+
+/*
+ * Writes an entry that is known to be the kernel's and publishes it (or notes that in a section) if
+ * it is valid. The old entry must be invalid, or an invalidation follows. Any context.
+ */
+static inline void hm_pte_set_kernel(hm_pte_t *ptep, hm_pte_t pte)
+{
+	hm_port_pte_store(ptep, pte);
+	if (hm_port_pte_is_valid(pte))
+		hm_lazy_mmu_queue();
+}
+
+/*
+ * The same for an entry of either kind. User entries are not published: a fault that the walker's late
+ * sight of one causes is repaired by the fault handler (hm_pgtable_fault_is_spurious()).
+ */
+static inline void hm_pte_set(hm_pte_t *ptep, hm_pte_t pte)
+{
+	hm_port_pte_store(ptep, pte);
+	if (hm_port_pte_is_valid(pte) && !hm_port_pte_is_user(pte))
+		hm_lazy_mmu_queue();
+}
+
+/*
+ * Empties an entry. Nothing to publish; if it was valid, hm_pgtable_invalidate() must follow before
+ * what it mapped is used for anything else. Any context.
+ */
+static inline void hm_pte_clear(hm_pte_t *ptep)
+{
+	const hm_pte_t none = { 0 };
+
+	hm_port_pte_store(ptep, none);
+}
+
+/*
+ * Replaces *expected by desired if it is still there, as a compare-and-swap; otherwise writes nothing
+ * and puts what was found into *expected. Publishes if the entry turned valid and is the kernel's.
+ * For entries that hardware (access flag, dirty state) or lock-free writers change too. Any context.
+ */
+static inline HM_MUST_USE_ bool hm_pte_update(hm_pte_t *ptep, hm_pte_t *expected, hm_pte_t desired)
+{
+	hm_pte_t old = *expected;
+	hm_pte_t found = hm_port_pte_compare_exchange(ptep, old, desired);
+
+	if (found.val != old.val) {
+		*expected = found;
+		return false;
+	}
+	if (hm_port_pte_is_valid(desired) && !hm_port_pte_is_user(desired) &&
+	    !hm_port_pte_is_valid(old))
+		hm_lazy_mmu_queue();
+	return true;
+}
+
+/* Whether n entries from ptep lie in one table; the caller's bug if not. */
+static inline bool hm_pte_range_fits_(const hm_pte_t *ptep, unsigned int n)
+{
+	const uintptr_t size = HM_PORT_PGTABLE_ENTRIES * sizeof(*ptep);
+	uintptr_t offset = (uintptr_t)ptep & (size - 1);
+
+	if (HM_LIKELY_(!(offset % sizeof(*ptep)) && n <= (size - offset) / sizeof(*ptep)))
+		return true;
+	HM_BUG("pgtable: the range is misaligned or leaves its table");
+	return false;
+}
+
+static inline hm_pte_t hm_pte_advance_(hm_pte_t pte, uint64_t bits)
+{
+	pte.val += bits;
+	return pte;
+}
+
+/* n stores: pte, pte + step, ... By eight, as a loop would cost more than the stores themselves. */
+static inline void hm_pte_store_range_(hm_pte_t *ptep, unsigned int n, hm_pte_t pte, uint64_t step)
+{
+	const hm_pte_t *end = ptep + n;
+	const hm_pte_t *end_of_eights = end - n % 8;
+
+	while (ptep != end_of_eights) {
+		ptep = hm_port_pte_store_pair(ptep, pte, hm_pte_advance_(pte, step));
+		ptep = hm_port_pte_store_pair(ptep, hm_pte_advance_(pte, 2 * step),
+					      hm_pte_advance_(pte, 3 * step));
+		ptep = hm_port_pte_store_pair(ptep, hm_pte_advance_(pte, 4 * step),
+					      hm_pte_advance_(pte, 5 * step));
+		ptep = hm_port_pte_store_pair(ptep, hm_pte_advance_(pte, 6 * step),
+					      hm_pte_advance_(pte, 7 * step));
+		pte = hm_pte_advance_(pte, 8 * step);
+	}
+	for (; ptep != end; ptep++, pte = hm_pte_advance_(pte, step))
+		hm_port_pte_store(ptep, pte);
+}
+
+/*
+ * Writes n consecutive entries of one table: first, first + step, ... (step in the entry's own
+ * format: for pages, their size). As n calls of hm_pte_set(), but what first is decides for all, once:
+ * all valid or none, all the kernel's or none. n = 0 does nothing.
+ */
+static inline void hm_pte_set_range(hm_pte_t *ptep, unsigned int n, hm_pte_t first, uint64_t step)
+{
+	if (!n || !hm_pte_range_fits_(ptep, n))
+		return;
+	hm_pte_store_range_(ptep, n, first, step);
+	if (hm_port_pte_is_valid(first) && !hm_port_pte_is_user(first))
+		hm_lazy_mmu_queue();
+}
+
+/* Empties n consecutive entries of one table; as n calls of hm_pte_clear(). */
+static inline void hm_pte_clear_range(hm_pte_t *ptep, unsigned int n)
+{
+	const hm_pte_t none = { 0 };
+
+	if (hm_pte_range_fits_(ptep, n))
+		hm_pte_store_range_(ptep, n, none, 0);
+}
+
+/*
+ * Writes n consecutive entries of a table that no walker can reach yet: nothing is owed but the order
+ * before the link, which hm_pte_link() gives. With an entry of 0 and a step of 0 it zeroes a table.
+ */
+static inline void hm_pte_fill(hm_pte_t *ptep, unsigned int n, hm_pte_t first, uint64_t step)
+{
+	if (hm_pte_range_fits_(ptep, n))
+		hm_pte_store_range_(ptep, n, first, step);
+}
+
+/*
+ * Links a table that this context filled: its entries become visible to walkers no later than the
+ * link. The link itself is published like any entry. Not batched away: one barrier a link.
+ */
+static inline void hm_pte_link(hm_pte_t *ptep, hm_pte_t table)
+{
+	hm_port_pgtable_order_fill();
+	hm_pte_set_kernel(ptep, table);
+}
+
+/*
+ * No CPU uses a translation of [va, va + size) from before this call once it returns. Call it after
+ * entries there were changed or cleared, and before the memory or the tables that they pointed to are
+ * used for anything else. What a section still owes is published first. size 0 does nothing; a range
+ * that wraps is a caller bug: HM_BUG, and it ends at the top of the address space.
+ */
+static inline void hm_pgtable_invalidate(hm_va_t va, uint64_t size, enum hm_invalidate what)
+{
+	if (!size)
+		return;
+	if (HM_UNLIKELY_(va.val + size - 1 < va.val)) {
+		HM_BUG("pgtable: the range to invalidate wraps");
+		size = 0 - va.val;
+	}
+	hm_lazy_mmu_flush();
+	hm_port_pgtable_invalidate(va, size, what);
+}
+
+/*
+ * For the fault handler: whether the tables permit the access that faulted, so that the fault came
+ * from a verdict of "invalid" that outlived the entry's publication, and repeating the access is
+ * right. Such a fault is what another CPU sees that used an address before a context synchronisation
+ * event, and what a user entry may cause. If true, everything this CPU wrote is published too, so
+ * that the repetition makes progress. Any context; no table on the way may be freed meanwhile.
+ */
+static inline bool hm_pgtable_fault_is_spurious(hm_va_t va, enum hm_access access)
+{
+	const hm_pte_t *table = hm_port_pgtable_root(va);
+	unsigned int level = HM_PORT_PGTABLE_LEVELS;
+	hm_pte_t pte;
+
+	if (!table)
+		return false;
+	for (;;) {
+		level--;
+		pte = hm_port_pte_load(table + hm_port_pgtable_index(va, level));
+		if (!hm_port_pte_is_valid(pte))
+			return false;
+		if (!level || !hm_port_pte_is_table(pte, level))
+			break;
+		table = hm_port_pgtable_map(hm_port_pte_table(pte));
+	}
+	if (!hm_port_pte_permits(pte, access))
+		return false;
+	/* The handler itself runs eager, but in a port without exception push the store may be one that
+	 * the interrupted section still owes: DSB before the repeated walk, whoever owes it. */
+	hm_port_lazy_publish();
+	hm_port_lazy_context_sync();
+	return true;
+}
+#endif /* HM_PGTABLE_H */

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only
+ *
+ * insn.h -- the instructions of ports/arm64/insn.h, executed and counted. Put ports/arm64/counted before
+ * ports on the include path and define hm_insn_count(); it may be called in any context, exception
+ * handlers included.
+ */
+#ifndef HM_ARM64_COUNTED_INSN_H
+#define HM_ARM64_COUNTED_INSN_H
+#include <arm64/insn_kind.h>
+
+#define hm_insn_ldr hm_insn_ldr_
+#define hm_insn_str hm_insn_str_
+#define hm_insn_stp hm_insn_stp_
+#define hm_insn_cas hm_insn_cas_
+#define hm_insn_dsb_ishst hm_insn_dsb_ishst_
+#define hm_insn_dsb_ish hm_insn_dsb_ish_
+#define hm_insn_dmb_ishst hm_insn_dmb_ishst_
+#define hm_insn_isb hm_insn_isb_
+#define hm_insn_tlbi_vmalle1is hm_insn_tlbi_vmalle1is_
+#define hm_insn_tlbi_vaae1is hm_insn_tlbi_vaae1is_
+#define hm_insn_tlbi_vaale1is hm_insn_tlbi_vaale1is_
+#define hm_insn_tlbi_rvaae1is hm_insn_tlbi_rvaae1is_
+#define hm_insn_tlbi_rvaale1is hm_insn_tlbi_rvaale1is_
+#include "../../insn.h"
+#undef hm_insn_ldr
+#undef hm_insn_str
+#undef hm_insn_stp
+#undef hm_insn_cas
+#undef hm_insn_dsb_ishst
+#undef hm_insn_dsb_ish
+#undef hm_insn_dmb_ishst
+#undef hm_insn_isb
+#undef hm_insn_tlbi_vmalle1is
+#undef hm_insn_tlbi_vaae1is
+#undef hm_insn_tlbi_vaale1is
+#undef hm_insn_tlbi_rvaae1is
+#undef hm_insn_tlbi_rvaale1is
+
+void hm_insn_count(enum hm_insn_kind kind);
+
+static inline uint64_t hm_insn_ldr(const uint64_t *address)
+{
+	hm_insn_count(HM_INSN_LDR);
+	return hm_insn_ldr_(address);
+}
+
+static inline void hm_insn_str(uint64_t *address, uint64_t value)
+{
+	hm_insn_count(HM_INSN_STR);
+	hm_insn_str_(address, value);
+}
+
+static inline uint64_t *hm_insn_stp(uint64_t *address, uint64_t first, uint64_t second)
+{
+	hm_insn_count(HM_INSN_STR);
+	hm_insn_count(HM_INSN_STR);
+	return hm_insn_stp_(address, first, second);
+}
+
+static inline uint64_t hm_insn_cas(uint64_t *address, uint64_t expected, uint64_t desired)
+{
+	hm_insn_count(HM_INSN_CAS);
+	return hm_insn_cas_(address, expected, desired);
+}
+
+static inline void hm_insn_dsb_ishst(void)
+{
+	hm_insn_count(HM_INSN_DSB_ISHST);
+	hm_insn_dsb_ishst_();
+}
+
+static inline void hm_insn_dsb_ish(void)
+{
+	hm_insn_count(HM_INSN_DSB_ISH);
+	hm_insn_dsb_ish_();
+}
+
+static inline void hm_insn_dmb_ishst(void)
+{
+	hm_insn_count(HM_INSN_DMB_ISHST);
+	hm_insn_dmb_ishst_();
+}
+
+static inline void hm_insn_isb(void)
+{
+	hm_insn_count(HM_INSN_ISB);
+	hm_insn_isb_();
+}
+
+static inline void hm_insn_tlbi_vmalle1is(void)
+{
+	hm_insn_count(HM_INSN_TLBI_VMALLE1IS);
+	hm_insn_tlbi_vmalle1is_();
+}
+
+static inline void hm_insn_tlbi_vaae1is(uint64_t operand)
+{
+	hm_insn_count(HM_INSN_TLBI_VAAE1IS);
+	hm_insn_tlbi_vaae1is_(operand);
+}
+
+static inline void hm_insn_tlbi_vaale1is(uint64_t operand)
+{
+	hm_insn_count(HM_INSN_TLBI_VAALE1IS);
+	hm_insn_tlbi_vaale1is_(operand);
+}
+
+static inline void hm_insn_tlbi_rvaae1is(uint64_t operand)
+{
+	hm_insn_count(HM_INSN_TLBI_RVAAE1IS);
+	hm_insn_tlbi_rvaae1is_(operand);
+}
+
+static inline void hm_insn_tlbi_rvaale1is(uint64_t operand)
+{
+	hm_insn_count(HM_INSN_TLBI_RVAALE1IS);
+	hm_insn_tlbi_rvaale1is_(operand);
+}
+#endif

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only
+ *
+ * insn.h -- every instruction of the arm64 port that C cannot express, one function each, and the
+ * accesses to translation tables.
+ *
+ * The other headers of this port include it as <arm64/insn.h>, never by a relative path: whoever puts
+ * another arm64/insn.h earlier on the include path (the hosted port, the example kernel's counters)
+ * sees every instruction and every table access that the port executes.
+ */
+#ifndef HM_ARM64_INSN_H
+#define HM_ARM64_INSN_H
+#ifndef HM_NO_STD_HEADERS
+#include <stdint.h>
+#endif
+
+/* Translation table accesses: single-copy atomic (Arm ARM B2.2.1), never torn, merged or repeated. */
+static inline uint64_t hm_insn_ldr(const uint64_t *address)
+{
+	return *(const volatile uint64_t *)address;
+}
+
+static inline void hm_insn_str(uint64_t *address, uint64_t value)
+{
+	*(volatile uint64_t *)address = value;
+}
+
+/* Two single-copy atomic stores of 64 bits each, in no order; returns address + 2. */
+static inline uint64_t *hm_insn_stp(uint64_t *address, uint64_t first, uint64_t second)
+{
+	__asm__ volatile("stp %x1, %x2, [%0], #16"
+			 : "+r"(address)
+			 : "rZ"(first), "rZ"(second)
+			 : "memory");
+	return address;
+}
+
+/* Relaxed; returns what was found. */
+static inline uint64_t hm_insn_cas(uint64_t *address, uint64_t expected, uint64_t desired)
+{
+	__atomic_compare_exchange_n(address, &expected, desired, 0, __ATOMIC_RELAXED,
+				    __ATOMIC_RELAXED);
+	return expected;
+}
+
+/* Barriers. All are compiler barriers too. */
+static inline void hm_insn_dsb_ishst(void)
+{
+	__asm__ volatile("dsb ishst" : : : "memory");
+}
+
+static inline void hm_insn_dsb_ish(void)
+{
+	__asm__ volatile("dsb ish" : : : "memory");
+}
+
+static inline void hm_insn_dmb_ishst(void)
+{
+	__asm__ volatile("dmb ishst" : : : "memory");
+}
+
+static inline void hm_insn_isb(void)
+{
+	__asm__ volatile("isb" : : : "memory");
+}
+
+/* TLB maintenance, EL1&0 regime, all ASIDs, inner shareable (Arm ARM C5.5). The range forms are
+ * written as SYS, as assemblers know them only from Armv8.4 on; op1 = 0, CRn = 8. */
+static inline void hm_insn_tlbi_vmalle1is(void)
+{
+	__asm__ volatile("tlbi vmalle1is" : : : "memory");
+}
+
+static inline void hm_insn_tlbi_vaae1is(uint64_t operand)
+{
+	__asm__ volatile("tlbi vaae1is, %x0" : : "r"(operand) : "memory");
+}
+
+static inline void hm_insn_tlbi_vaale1is(uint64_t operand)
+{
+	__asm__ volatile("tlbi vaale1is, %x0" : : "r"(operand) : "memory");
+}
+
+static inline void hm_insn_tlbi_rvaae1is(uint64_t operand)
+{
+	__asm__ volatile("sys #0, c8, c2, #3, %x0" : : "r"(operand) : "memory");
+}
+
+static inline void hm_insn_tlbi_rvaale1is(uint64_t operand)
+{
+	__asm__ volatile("sys #0, c8, c2, #7, %x0" : : "r"(operand) : "memory");
+}
+
+/* System registers. ID_AA64ISAR0_EL1: TLB, bits 59:56, is 2 where the range forms exist. */
+static inline uint64_t hm_insn_mrs_id_aa64isar0_el1(void)
+{
+	uint64_t value;
+
+	__asm__("mrs %x0, id_aa64isar0_el1" : "=r"(value));
+	return value;
+}
+#endif

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only
+ *
+ * insn_kind.h -- names for what insn.h executes, for whoever counts or traces it.
+ */
+#ifndef HM_ARM64_INSN_KIND_H
+#define HM_ARM64_INSN_KIND_H
+enum hm_insn_kind {
+	HM_INSN_LDR, /* of a table entry, as the two below; an STP is two STR */
+	HM_INSN_STR,
+	HM_INSN_CAS,
+	HM_INSN_DSB_ISHST,
+	HM_INSN_DSB_ISH,
+	HM_INSN_DMB_ISHST,
+	HM_INSN_ISB,
+	HM_INSN_TLBI_VMALLE1IS,
+	HM_INSN_TLBI_VAAE1IS,
+	HM_INSN_TLBI_VAALE1IS,
+	HM_INSN_TLBI_RVAAE1IS,
+	HM_INSN_TLBI_RVAALE1IS,
+	HM_INSN_KINDS,
+};
+#endif

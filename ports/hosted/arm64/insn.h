@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only
+ *
+ * insn.h -- the arm64 port's instructions as events of the hosted port: nothing is executed, everything is
+ * counted and traced. Found as <arm64/insn.h> because ports/hosted comes before ports on the include path;
+ * the functions are those of ports/arm64/insn.h.
+ */
+#ifndef HM_HOSTED_INSN_H
+#define HM_HOSTED_INSN_H
+#include <hosted.h>
+#include <stdint.h>
+
+static inline uint64_t hm_insn_ldr(const uint64_t *address)
+{
+	hm_hosted_event(HM_INSN_LDR, address, *address);
+	return *(const volatile uint64_t *)address;
+}
+
+static inline void hm_insn_str(uint64_t *address, uint64_t value)
+{
+	hm_hosted_event(HM_INSN_STR, address, value);
+	*(volatile uint64_t *)address = value;
+}
+
+static inline uint64_t *hm_insn_stp(uint64_t *address, uint64_t first, uint64_t second)
+{
+	hm_insn_str(address, first);
+	hm_insn_str(address + 1, second);
+	return address + 2;
+}
+
+static inline uint64_t hm_insn_cas(uint64_t *address, uint64_t expected, uint64_t desired)
+{
+	hm_hosted_event(HM_INSN_CAS, address, desired);
+	__atomic_compare_exchange_n(address, &expected, desired, 0, __ATOMIC_RELAXED,
+				    __ATOMIC_RELAXED);
+	return expected;
+}
+
+static inline void hm_insn_dsb_ishst(void)
+{
+	hm_hosted_event(HM_INSN_DSB_ISHST, 0, 0);
+}
+
+static inline void hm_insn_dsb_ish(void)
+{
+	hm_hosted_event(HM_INSN_DSB_ISH, 0, 0);
+}
+
+static inline void hm_insn_dmb_ishst(void)
+{
+	hm_hosted_event(HM_INSN_DMB_ISHST, 0, 0);
+}
+
+static inline void hm_insn_isb(void)
+{
+	hm_hosted_event(HM_INSN_ISB, 0, 0);
+}
+
+static inline void hm_insn_tlbi_vmalle1is(void)
+{
+	hm_hosted_event(HM_INSN_TLBI_VMALLE1IS, 0, 0);
+}
+
+static inline void hm_insn_tlbi_vaae1is(uint64_t operand)
+{
+	hm_hosted_event(HM_INSN_TLBI_VAAE1IS, 0, operand);
+}
+
+static inline void hm_insn_tlbi_vaale1is(uint64_t operand)
+{
+	hm_hosted_event(HM_INSN_TLBI_VAALE1IS, 0, operand);
+}
+
+static inline void hm_insn_tlbi_rvaae1is(uint64_t operand)
+{
+	hm_hosted_event(HM_INSN_TLBI_RVAAE1IS, 0, operand);
+}
+
+static inline void hm_insn_tlbi_rvaale1is(uint64_t operand)
+{
+	hm_hosted_event(HM_INSN_TLBI_RVAALE1IS, 0, operand);
+}
+
+/* The CPU that the tests ask for. */
+static inline uint64_t hm_insn_mrs_id_aa64isar0_el1(void)
+{
+	return hm_hosted.has_tlbi_range ? UINT64_C(2) << 56 : 0;
+}
+#endif

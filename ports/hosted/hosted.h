@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only
+ *
+ * hosted.h -- the hosted port's machine: one CPU without a TLB that counts and traces every hook. Not a
+ * model of the architecture: it shows what the library does, not whether it is enough.
+ *
+ * USE      hm_hosted_reset();  ... run the code under test ...  hm_hosted.counts[HM_INSN_ISB]
+ *          hm_hosted_switch_context(&lazy) says on whose behalf the code runs from now on.
+ * STATE    The global hm_hosted, defined in hosted.c. One thread.
+ */
+#ifndef HM_HOSTED_H
+#define HM_HOSTED_H
+#define HM_LAZY_MMU_TYPES_ONLY
+#include <hardmap/lazy_mmu.h>
+#undef HM_LAZY_MMU_TYPES_ONLY
+#define HM_PGTABLE_TYPES_ONLY
+#include <hardmap/pgtable.h>
+#undef HM_PGTABLE_TYPES_ONLY
+#include <arm64/insn_kind.h>
+
+struct hm_hosted_event {
+	enum hm_insn_kind kind;
+	const void *address; /* of the table entry accessed */
+	uint64_t value;	     /* stored or loaded; of a TLBI, its operand */
+};
+
+#define HM_HOSTED_TRACE 256 /* events kept; later ones are only counted */
+
+struct hm_hosted {
+	struct hm_lazy_mmu *context; /* who runs; never NULL */
+	struct hm_lazy_mmu boot_context;
+	hm_pte_t *root; /* top-level table of the whole address space, NULL: none */
+	bool has_tlbi_range;
+	uint64_t counts[HM_INSN_KINDS];
+	struct hm_hosted_event trace[HM_HOSTED_TRACE];
+	unsigned int events; /* in trace */
+	unsigned int bugs;   /* calls of HM_BUG */
+	const char *bug;     /* the last one's message, NULL: none */
+};
+extern struct hm_hosted hm_hosted;
+
+/* As after start: no counts, an idle boot context, no tables. */
+void hm_hosted_reset(void);
+/* Forgets counts and trace; contexts and tables stay. */
+void hm_hosted_clear_counts(void);
+/* Code runs on behalf of that context from now on. */
+void hm_hosted_switch_context(struct hm_lazy_mmu *context);
+/* What HM_BUG does here: it is counted, and the caller goes on. */
+void hm_hosted_bug(const char *message);
+void hm_hosted_event(enum hm_insn_kind kind, const void *address, uint64_t value);
+#endif

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only
+ *
+ * hardmap_port.h -- a port for an architecture that exists only here, as unlike arm64 as the contract allows:
+ * three levels of 32 entries, pages of 1 KiB, descriptors whose fields lie elsewhere, compare-and-swap by
+ * hand. It shows that the headers assume no architecture, and is the contract suite's plainest port.
+ */
+#ifndef FOREIGN_HARDMAP_PORT_H
+#define FOREIGN_HARDMAP_PORT_H
+#define HM_LAZY_MMU_TYPES_ONLY
+#include <hardmap/lazy_mmu.h>
+#undef HM_LAZY_MMU_TYPES_ONLY
+#define HM_PGTABLE_TYPES_ONLY
+#include <hardmap/pgtable.h>
+#undef HM_PGTABLE_TYPES_ONLY
+
+#define HM_PORT_PGTABLE_LEVELS	3
+#define HM_PORT_PGTABLE_ENTRIES 32
+
+#define FOREIGN_PAGE_BYTES UINT64_C(1024)
+#define FOREIGN_VALID	   (UINT64_C(1) << 63)
+#define FOREIGN_USER	   (UINT64_C(1) << 62)
+#define FOREIGN_WRITE	   (UINT64_C(1) << 61)
+#define FOREIGN_TABLE	   (UINT64_C(1) << 60)
+#define FOREIGN_FRAME	   ((UINT64_C(1) << 60) - 1) /* page number, or the table's address */
+
+struct foreign {
+	struct hm_lazy_mmu *context;
+	hm_pte_t *root;
+	unsigned int publish, sync, switched, order, stores, bugs;
+};
+extern struct foreign foreign;
+
+#define HM_BUG(message) ((void)(message), foreign.bugs++)
+
+static inline struct hm_lazy_mmu *hm_port_lazy_mmu(void)
+{
+	return foreign.context;
+}
+
+static inline void hm_port_lazy_publish(void)
+{
+	foreign.publish++;
+}
+
+static inline void hm_port_lazy_context_sync(void)
+{
+	foreign.sync++;
+}
+
+static inline void hm_port_lazy_switch(void)
+{
+	foreign.switched++;
+}
+
+static inline hm_pte_t hm_port_pte_load(const hm_pte_t *ptep)
+{
+	return *ptep;
+}
+
+static inline void hm_port_pte_store(hm_pte_t *ptep, hm_pte_t pte)
+{
+	foreign.stores++;
+	*ptep = pte;
+}
+
+static inline hm_pte_t *hm_port_pte_store_pair(hm_pte_t *ptep, hm_pte_t first, hm_pte_t second)
+{
+	hm_port_pte_store(ptep + 1, second);
+	hm_port_pte_store(ptep, first);
+	return ptep + 2;
+}
+
+static inline hm_pte_t hm_port_pte_compare_exchange(hm_pte_t *ptep, hm_pte_t expected,
+						    hm_pte_t desired)
+{
+	hm_pte_t found = *ptep;
+
+	if (found.val == expected.val)
+		hm_port_pte_store(ptep, desired);
+	return found;
+}
+
+static inline void hm_port_pgtable_order_fill(void)
+{
+	foreign.order++;
+}
+
+static inline bool hm_port_pte_is_valid(hm_pte_t pte)
+{
+	return pte.val & FOREIGN_VALID;
+}
+
+static inline bool hm_port_pte_is_user(hm_pte_t pte)
+{
+	return pte.val & FOREIGN_USER;
+}
+
+static inline bool hm_port_pte_is_table(hm_pte_t pte, unsigned int level)
+{
+	return level && (pte.val & FOREIGN_TABLE);
+}
+
+static inline hm_pa_t hm_port_pte_table(hm_pte_t pte)
+{
+	const hm_pa_t pa = { pte.val & FOREIGN_FRAME };
+
+	return pa;
+}
+
+static inline hm_pte_t *hm_port_pgtable_map(hm_pa_t table)
+{
+	return (hm_pte_t *)(uintptr_t)table.val;
+}
+
+static inline hm_pte_t *hm_port_pgtable_root(hm_va_t va)
+{
+	(void)va;
+	return foreign.root;
+}
+
+static inline unsigned int hm_port_pgtable_index(hm_va_t va, unsigned int level)
+{
+	return (unsigned int)(va.val >> (10 + 5 * level)) & (HM_PORT_PGTABLE_ENTRIES - 1);
+}
+
+static inline bool hm_port_pte_permits(hm_pte_t pte, enum hm_access access)
+{
+	return access == HM_ACCESS_READ || (access == HM_ACCESS_WRITE && (pte.val & FOREIGN_WRITE));
+}
+
+static inline void hm_port_pgtable_invalidate(hm_va_t va, uint64_t bytes, enum hm_invalidate what)
+{
+	(void)va;
+	(void)bytes;
+	(void)what;
+}
+#endif

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only
+ *
+ * order.c -- the order in which pgtable.h's functions store and issue barriers, seen in the hosted port's trace.
+ */
+#include "suite.h"
+#include <hardmap/pgtable.h>
+
+static hm_pte_t table[HM_PORT_PGTABLE_ENTRIES] __attribute__((aligned(4096)));
+
+static void suite_setup(void)
+{
+	unsigned int i;
+
+	hm_hosted_reset();
+	for (i = 0; i < HM_PORT_PGTABLE_ENTRIES; i++)
+		table[i].val = 0;
+}
+
+static hm_pte_t page(unsigned int number)
+{
+	const hm_pa_t pa = { (uint64_t)number << HM_ARM64_PAGE_SHIFT };
+
+	return hm_arm64_leaf(pa, 0, HM_ARM64_KERNEL_RW);
+}
+
+static bool traced(unsigned int n, const enum hm_insn_kind *kinds)
+{
+	unsigned int i;
+
+	if (hm_hosted.events != n)
+		return false;
+	for (i = 0; i < n; i++)
+		if (hm_hosted.trace[i].kind != kinds[i])
+			return false;
+	return true;
+}
+
+#define TRACED(...)                                                           \
+	traced(sizeof((enum hm_insn_kind[]){ __VA_ARGS__ }) / sizeof(enum hm_insn_kind), \
+	       (enum hm_insn_kind[]){ __VA_ARGS__ })
+
+/* An eager entry: store, then DSB, then ISB. */
+CASE(eager_entry)
+{
+	hm_pte_set(table, page(1));
+	EXPECT(TRACED(HM_INSN_STR, HM_INSN_DSB_ISHST, HM_INSN_ISB));
+	EXPECT(hm_hosted.trace[0].address == table && hm_hosted.trace[0].value == page(1).val);
+}
+
+/* A section: all stores, then the pair. */
+CASE(section)
+{
+	hm_lazy_mmu_token_t tok = hm_lazy_mmu_enter();
+
+	hm_pte_set(table, page(1));
+	hm_pte_set_kernel(table + 1, page(2));
+	hm_lazy_mmu_leave(tok);
+	EXPECT(TRACED(HM_INSN_STR, HM_INSN_STR, HM_INSN_DSB_ISHST, HM_INSN_ISB));
+}
+
+/* A link: fill, DMB, link, publication; in a section the DMB keeps its place. */
+CASE(link_after_fill)
+{
+	const hm_pa_t pa = { (uintptr_t)table };
+	hm_lazy_mmu_token_t tok;
+
+	hm_pte_fill(table + 8, 3, page(1), 4096);
+	hm_pte_link(table, hm_arm64_table(pa));
+	EXPECT(TRACED(HM_INSN_STR, HM_INSN_STR, HM_INSN_STR, HM_INSN_DMB_ISHST, HM_INSN_STR,
+		      HM_INSN_DSB_ISHST, HM_INSN_ISB));
+	hm_hosted_clear_counts();
+	tok = hm_lazy_mmu_enter();
+	hm_pte_fill(table + 8, 1, page(1), 4096);
+	hm_pte_link(table, hm_arm64_table(pa));
+	hm_lazy_mmu_leave(tok);
+	EXPECT(TRACED(HM_INSN_STR, HM_INSN_DMB_ISHST, HM_INSN_STR, HM_INSN_DSB_ISHST, HM_INSN_ISB));
+}
+
+/* An invalidation inside a section: the owed pair first, then DSB ISHST, TLBI, DSB ISH, ISB. */
+CASE(invalidation_in_a_section)
+{
+	const hm_va_t va = { 0x1000 };
+	hm_lazy_mmu_token_t tok = hm_lazy_mmu_enter();
+
+	hm_pte_set(table, page(1));
+	hm_pte_clear(table + 1);
+	hm_pgtable_invalidate(va, 4096, HM_INVALIDATE_LEAVES);
+	hm_lazy_mmu_leave(tok);
+	EXPECT(TRACED(HM_INSN_STR, HM_INSN_STR, HM_INSN_DSB_ISHST, HM_INSN_ISB, HM_INSN_DSB_ISHST,
+		      HM_INSN_TLBI_VAALE1IS, HM_INSN_DSB_ISH, HM_INSN_ISB));
+}
+
+/* A range: its stores in the order of the entries, then one pair. */
+CASE(range)
+{
+	unsigned int i;
+
+	hm_pte_set_range(table, 13, page(7), 4096);
+	EXPECT(hm_hosted.events == 15);
+	for (i = 0; i < 13; i++)
+		EXPECT(hm_hosted.trace[i].kind == HM_INSN_STR &&
+		       hm_hosted.trace[i].address == table + i &&
+		       hm_hosted.trace[i].value == page(7 + i).val);
+	EXPECT(hm_hosted.trace[13].kind == HM_INSN_DSB_ISHST && hm_hosted.trace[14].kind == HM_INSN_ISB);
+}
+
+/* A switch is one DSB ISH, in a section too. */
+CASE(context_switch)
+{
+	hm_lazy_mmu_token_t tok = hm_lazy_mmu_enter();
+
+	hm_lazy_mmu_switch();
+	EXPECT(TRACED(HM_INSN_DSB_ISH));
+	hm_lazy_mmu_leave(tok);
+}
+
+/* Two contexts whose addresses differ by any small multiple of their size never name a frame alike. */
+CASE(names_of_frames_differ_between_contexts)
+{
+	static struct hm_lazy_mmu contexts[64];
+	static uint64_t names[64 * 64];
+	unsigned int i, j, n = 0;
+
+	for (i = 0; i < 64; i++) {
+		hm_hosted_switch_context(&contexts[i]);
+		for (j = 0; j < 64; j++) {
+			hm_lazy_mmu_token_t tok = hm_lazy_mmu_enter();
+
+			names[n++] = contexts[i].word;
+			hm_lazy_mmu_leave(tok);
+		}
+	}
+	for (i = 0; i < n; i++)
+		for (j = i + 1; j < n; j++)
+			if (names[i] == names[j])
+				EXPECT(!"two frames have one name");
+}
