@@ -117,7 +117,6 @@ void thread_create(struct thread *thread, const char *name, void (*fn)(void *arg
 	thread->cpu = THREAD_NO_CPU;
 	thread->switches = 0;
 	thread->migrations = 0;
-	thread->lazy = (struct hm_lazy_mmu){ 0 };
 
 	flags = spin_lock_irqsave(&run_queue.lock);
 	thread->id = MAX_CPUS + run_queue.created++;

@@ -57,7 +57,9 @@ struct thread {
 	unsigned cpu; /* runs here or ran here last; THREAD_NO_CPU: has not run yet */
 	uint64_t switches; /* how often a CPU switched to this thread */
 	uint64_t migrations; /* how many of these to another CPU than the time before */
-	struct hm_lazy_mmu lazy; /* the thread's own: no lock; all-zero: not in the mode */
+	/* The thread's own: no lock. Not reset when the struct is used for another thread: it is idle
+	 * then, and its generation must go on, or an old token would fit again. */
+	struct hm_lazy_mmu lazy;
 };
 
 _Static_assert(offsetof(struct thread, stack) == 0, "boot.S");

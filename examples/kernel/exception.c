@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * exception.c -- exceptions taken to EL1. Whatever was interrupted, its section is set aside first and given
+ * back last.
+ */
+#include "exception.h"
+
+#include <hardmap/pgtable.h>
+
+#include "cpu.h"
+#include "gic.h"
+#include "irq_window.h"
+#include "stats.h"
+#include "thread.h"
+#include "timer.h"
+#include "uart.h"
+
+#define ESR_EC(esr) ((esr) >> 26 & 0x3f)
+#define ESR_EC_DATA_ABORT 0x25 /* without a change of exception level */
+#define ESR_WNR (1 << 6)
+#define ESR_FSC_LEVEL_MASK 0x3c
+#define ESR_FSC_TRANSLATION 0x04
+
+static _Noreturn void die(const struct exception_frame *frame, const char *what, unsigned int vector)
+{
+	panic("%s (vector %u): thread %s, ESR %lx, FAR %lx, ELR %lx", what, vector,
+	      thread_current()->name, (unsigned long)sysreg_read(esr_el1),
+	      (unsigned long)sysreg_read(far_el1), (unsigned long)frame->elr);
+}
+
+void exception_sync(struct exception_frame *frame)
+{
+	hm_lazy_mmu_exception_t interrupted = hm_lazy_mmu_exception_push();
+	uint64_t esr = sysreg_read(esr_el1);
+	const hm_va_t far = { sysreg_read(far_el1) };
+
+	if (ESR_EC(esr) != ESR_EC_DATA_ABORT || (esr & ESR_FSC_LEVEL_MASK) != ESR_FSC_TRANSLATION ||
+	    !hm_pgtable_fault_is_spurious(far, esr & ESR_WNR ? HM_ACCESS_WRITE : HM_ACCESS_READ))
+		die(frame, "synchronous exception", VECTOR_SYNC);
+	stat_add(STAT_SPURIOUS_FAULTS, 1);
+	hm_lazy_mmu_exception_pop(interrupted);
+}
+
+void exception_irq(struct exception_frame *frame)
+{
+	bool in_section = hm_lazy_mmu_active();
+	hm_lazy_mmu_exception_t interrupted = hm_lazy_mmu_exception_push();
+	struct thread *self = thread_current();
+	uint32_t iar = gic_ack();
+
+	if (gic_id(iar) == TIMER_IRQ) {
+		uint64_t switches = self->switches, migrations = self->migrations;
+
+		timer_rearm();
+		irq_window_use();
+		gic_end(iar);
+		stat_add(STAT_INTERRUPTS, 1);
+		stat_add(STAT_INTERRUPTS_IN_SECTION, in_section);
+		sched_tick();
+		/* Counted when the thread is back, perhaps on another CPU. */
+		stat_add(STAT_SWITCHES_IN_SECTION, in_section && self->switches != switches);
+		stat_add(STAT_MIGRATIONS_IN_SECTION, in_section && self->migrations != migrations);
+	} else if (gic_id(iar) != GIC_SPURIOUS) {
+		die(frame, "interrupt that nobody asked for", VECTOR_IRQ);
+	}
+	hm_lazy_mmu_exception_pop(interrupted);
+}
+
+void exception_unexpected(struct exception_frame *frame, unsigned vector)
+{
+	die(frame, "unexpected exception", vector);
+}
+
+void sched_switch_barrier(void)
+{
+	hm_lazy_mmu_switch();
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * hardmap_port.h -- this kernel's side of the library's contract; the other is ports/arm64.
+ *
+ * ports/arm64/counted comes first on the include path, so that the kernel can say which barriers the
+ * library issued: see insn_count.c.
+ */
+#ifndef KERNEL_HARDMAP_PORT_H
+#define KERNEL_HARDMAP_PORT_H
+
+#include "mmu.h"
+#include "thread.h"
+
+#define HM_PGTABLE_TYPES_ONLY
+#include <hardmap/pgtable.h>
+#undef HM_PGTABLE_TYPES_ONLY
+
+#define HM_BUG(message) kernel_bug(message)
+
+/* Defined by each program that is built on this kernel. */
+void kernel_bug(const char *message);
+
+/* Handlers run on the state of the thread that they interrupt: exception.c pushes and pops. */
+static inline struct hm_lazy_mmu *hm_port_lazy_mmu(void)
+{
+	return &thread_current()->lazy;
+}
+
+static inline hm_pte_t *hm_port_pgtable_map(hm_pa_t table)
+{
+	return (hm_pte_t *)(table.val + LINEAR_BASE);
+}
+
+/* Only the upper half of the address space is mapped: TTBR1_EL1's. */
+static inline hm_pte_t *hm_port_pgtable_root(hm_va_t va)
+{
+	return va.val >> 63 ? (hm_pte_t *)mmu_root_high : NULL;
+}
+
+static inline bool hm_port_arm64_has_tlbi_range(void)
+{
+	return mmu_has_tlbi_range;
+}
+
+#include <arm64/barrier.h>
+#include <arm64/tlbi.h>
+#include <arm64/vmsa.h>
+
+#endif /* KERNEL_HARDMAP_PORT_H */

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * main.c -- starts the CPUs, has the trace replayed while timer interrupts preempt the threads, and says what
+ * that cost and what it would have cost without batching. Ends the machine with status 0 if all was right.
+ */
+#include <hardmap/pgtable.h>
+
+#include "cpu.h"
+#include "gic.h"
+#include "insn_count.h"
+#include "irq_window.h"
+#include "psci.h"
+#include "replay.h"
+#include "semihost.h"
+#include "stats.h"
+#include "thread.h"
+#include "timer.h"
+#include "uart.h"
+#include "window.h"
+
+#define TIMER_HZ 1000
+
+static struct thread threads[REPLAY_THREADS];
+static struct thread keeper;
+static unsigned int cpus_up = 1;
+
+void kernel_bug(const char *message)
+{
+	panic("HM_BUG: %s", message);
+}
+
+static void start_cpu(void)
+{
+	mmu_init_cpu();
+	gic_init_cpu();
+	timer_start(TIMER_HZ);
+}
+
+void secondary_main(unsigned int cpu);
+void secondary_main(unsigned int cpu)
+{
+	(void)cpu;
+	start_cpu();
+	__atomic_fetch_add(&cpus_up, 1, __ATOMIC_RELEASE);
+	sched_start();
+}
+
+static void start_other_cpus(void)
+{
+	unsigned int cpu, count = gic_cpu_count();
+
+	if (count > MAX_CPUS)
+		count = MAX_CPUS;
+	for (cpu = 1; cpu < count; cpu++) {
+		if (psci_cpu_on(cpu) != PSCI_SUCCESS)
+			panic("CPU %u does not start", cpu);
+		while (__atomic_load_n(&cpus_up, __ATOMIC_ACQUIRE) == cpu)
+			cpu_relax();
+	}
+}
+
+static void watch(unsigned int events)
+{
+	unsigned int tenths = 0;
+
+	console_printf("  replaying  ");
+	while (!sched_all_done()) {
+		for (; tenths < replay_done() * 10ul / events; tenths++)
+			console_printf("#");
+		thread_yield();
+	}
+	console_printf("%s\n\n", "##########" + tenths);
+}
+
+static void row(const char *what, uint64_t issued, uint64_t unbatched)
+{
+	console_printf("  %-34s %'14lu %'14lu\n", what, issued, unbatched);
+}
+
+static void line(const char *what, uint64_t n)
+{
+	console_printf("  %-34s %'14lu\n", what, n);
+}
+
+/* Says what happened; whether every barrier is accounted for. */
+static bool report(void)
+{
+	/* The window's own set-up: one section for its tables, one eager link for the handlers' table. */
+	uint64_t sections = stat_get(STAT_TABLES_FILLED) + 1;
+	uint64_t eager = stat_get(STAT_INTERRUPT_ENTRIES) + 1 + stat_get(STAT_SPURIOUS_FAULTS);
+	uint64_t links = stat_get(STAT_TABLES_FILLED) + 1 + WINDOW_SLOTS / 512 + 1;
+	uint64_t entries = stat_get(STAT_ENTRIES_SET) + 1 + WINDOW_SLOTS / 512 + eager;
+	uint64_t invalidations = stat_get(STAT_INVALIDATIONS);
+	uint64_t dsb = insn_counted(HM_INSN_DSB_ISHST) - invalidations;
+	uint64_t isb = insn_counted(HM_INSN_ISB) - invalidations;
+	uint64_t dmb = insn_counted(HM_INSN_DMB_ISHST);
+	bool ok = dsb == sections + eager && isb == dsb && dmb == links;
+
+	line("page tables filled", stat_get(STAT_TABLES_FILLED));
+	line("page tables cleared", stat_get(STAT_TABLES_CLEARED));
+	line("entries made valid", entries);
+	console_printf("\n  %-34s %14s %14s\n", "publication", "issued", "pair per entry");
+	row("DSB ISHST", dsb, entries);
+	row("ISB", isb, entries);
+	row("DMB ISHST (one a link)", dmb, dmb);
+	console_printf("\n");
+	line("invalidations", invalidations);
+	line("timer interrupts", stat_get(STAT_INTERRUPTS));
+	line("  in the middle of a section", stat_get(STAT_INTERRUPTS_IN_SECTION));
+	line("  entries that they made and used", stat_get(STAT_INTERRUPT_ENTRIES));
+	line("switches in the middle of a section", stat_get(STAT_SWITCHES_IN_SECTION));
+	line("  that moved to another CPU", stat_get(STAT_MIGRATIONS_IN_SECTION));
+	line("pages used right after publication", stat_get(STAT_TOUCHES));
+	line("spurious faults repaired", stat_get(STAT_SPURIOUS_FAULTS));
+	console_printf("\n  protection in force: none (page tables are ordinary memory)\n");
+	if (!ok)
+		console_printf("\n  WRONG: %lu pairs and %lu links were due\n", sections + eager, links);
+	return ok;
+}
+
+static void keep(void *events)
+{
+	bool ok;
+
+	watch((unsigned int)(uintptr_t)events);
+	irq_window_close(); /* nobody writes entries while they are counted */
+	ok = report();
+	console_printf("\n  %s\n", ok ? "every barrier is accounted for" : "FAILED");
+	machine_exit(ok ? 0 : 1);
+}
+
+_Noreturn void kernel_main(void);
+_Noreturn void kernel_main(void)
+{
+	unsigned int events;
+	uintptr_t i;
+
+	uart_init();
+	gic_init();
+	start_cpu();
+	window_init();
+	irq_window_init();
+	events = replay_load();
+	start_other_cpus();
+	console_printf("\nhardmap's example kernel: arm64, 4K granule, %u CPUs, TLBI by range: %s\n\n",
+		       cpus_up, mmu_has_tlbi_range ? "yes" : "no");
+	line("events in the trace", events);
+	line("replayed by threads", REPLAY_THREADS);
+	for (i = 0; i < REPLAY_THREADS; i++)
+		thread_create(&threads[i], "replay", replay_thread, (void *)i);
+	thread_create(&keeper, "keeper", keep, (void *)(uintptr_t)events);
+	sched_start();
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/* window.c -- the window's frames, slots and upper tables. */
+#include "window.h"
+
+#include "layout.h"
+#include "pages.h"
+#include "spinlock.h"
+#include "uart.h"
+
+#define STAMP UINT64_C(0x5ca1ab1e00000000)
+
+static uint64_t frames[WINDOW_FRAMES]; /* physical addresses */
+static hm_pte_t *links[WINDOW_SLOTS / 512]; /* tables of level 1 */
+static struct spinlock lock;
+static uint16_t free_slots[WINDOW_SLOTS]; /* a stack, once used */
+static unsigned int free_count;
+static unsigned int never_used;
+
+static hm_pte_t *new_table(hm_pa_t *pa)
+{
+	pa->val = page_alloc();
+	return hm_port_pgtable_map(*pa);
+}
+
+void window_init(void)
+{
+	const hm_va_t base = { WINDOW_BASE };
+	hm_pte_t *root = hm_port_pgtable_root(base);
+	hm_pte_t *upper; /* level 2 */
+	hm_lazy_mmu_token_t tok;
+	unsigned int i;
+	hm_pa_t pa;
+
+	for (i = 0; i < WINDOW_FRAMES; i++) {
+		frames[i] = page_alloc();
+		*(uint64_t *)(frames[i] + LINEAR_BASE) = STAMP | i;
+	}
+	/* All tables above the slots at once: new pages are zero, so each is filled when it is linked. */
+	tok = hm_lazy_mmu_enter();
+	upper = new_table(&pa);
+	hm_pte_link(root + hm_port_pgtable_index(base, 3), hm_arm64_table(pa));
+	for (i = 0; i < WINDOW_SLOTS / 512; i++) {
+		links[i] = new_table(&pa);
+		hm_pte_link(upper + i, hm_arm64_table(pa));
+	}
+	hm_lazy_mmu_leave(tok);
+}
+
+unsigned int window_slot_alloc(void)
+{
+	uint64_t flags = spin_lock_irqsave(&lock);
+	unsigned int slot = free_count ? free_slots[--free_count] : never_used++;
+
+	spin_unlock_irqrestore(&lock, flags);
+	if (slot >= WINDOW_SLOTS)
+		panic("the trace has more than %u tables live at once", (unsigned int)WINDOW_SLOTS);
+	return slot;
+}
+
+void window_slot_free(unsigned int slot)
+{
+	uint64_t flags = spin_lock_irqsave(&lock);
+
+	free_slots[free_count++] = (uint16_t)slot;
+	spin_unlock_irqrestore(&lock, flags);
+}
+
+hm_va_t window_va(unsigned int slot, unsigned int index)
+{
+	const hm_va_t va = { WINDOW_BASE + (uint64_t)slot * 512 * PAGE_SIZE + (uint64_t)index * PAGE_SIZE };
+
+	return va;
+}
+
+hm_pte_t *window_link_entry(unsigned int slot)
+{
+	return links[slot / 512] + slot % 512;
+}
+
+hm_pte_t window_page(unsigned int frame)
+{
+	const hm_pa_t pa = { frames[frame] };
+
+	return hm_arm64_leaf(pa, 0, HM_ARM64_KERNEL_RW);
+}
+
+bool window_leads_to(hm_va_t va, unsigned int frame)
+{
+	return *(const volatile uint64_t *)va.val == (STAMP | frame);
+}
