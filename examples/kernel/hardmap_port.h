@@ -31,10 +31,10 @@ static inline hm_pte_t *hm_port_pgtable_map(hm_pa_t table)
 	return (hm_pte_t *)(table.val + LINEAR_BASE);
 }
 
-/* Only the upper half of the address space is mapped: TTBR1_EL1's. */
+/* One table: the kernel has no lower half, and its fault handler knows no lower address. */
 static inline hm_pte_t *hm_port_pgtable_root(hm_va_t va)
 {
-	return va.val >> 63 ? (hm_pte_t *)mmu_root_high : NULL;
+	return va.val >> 63 ? mmu_root : NULL;
 }
 
 static inline bool hm_port_arm64_has_tlbi_range(void)

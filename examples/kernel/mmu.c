@@ -22,7 +22,7 @@ static TABLE linear_2m[512]; /* level 1, of the first GiB of memory */
 static TABLE image_4k[512]; /* level 0, of the 2 MiB that hold the kernel's text and rodata */
 static TABLE identity_1g[512];
 
-void *mmu_root_high = boot_root_high;
+void *mmu_root = boot_root_high;
 bool mmu_has_tlbi_range = true;
 
 /* Symbols are PC-relative here: physical addresses, as the MMU is off. */

@@ -22,7 +22,7 @@
 #include <stdint.h>
 
 /* The top-level table that hm_port_pgtable_root() gives for upper addresses: boot_root_high. */
-extern void *mmu_root_high;
+extern void *mmu_root;
 
 /* Whether all CPUs that are up have FEAT_TLBIRANGE. */
 extern bool mmu_has_tlbi_range;

@@ -119,7 +119,7 @@ HM_PORT_REQUIRE(void, hm_port_lazy_switch, (void));
 /* ---- 5. interface ---- */
 
 #define HM_LAZY_ACTIVE_ UINT64_C(0x0001) /* entries written now are published later */
-#define HM_LAZY_OPEN_	UINT64_C(0x0002) /* a section or pause of this exception level of nesting is open */
+#define HM_LAZY_OPEN_ UINT64_C(0x0002) /* a section or pause is open, at this exception depth */
 #define HM_LAZY_HELD_	UINT64_C(0x0004) /* paused or broken: a section entered now has no effect */
 #define HM_LAZY_BROKEN_ UINT64_C(0x0008) /* misuse was found; ends at the outermost leave */
 /* How many exceptions deep, modulo 16. Keeps a handler's frames apart from those of a section that
@@ -131,6 +131,16 @@ HM_PORT_REQUIRE(void, hm_port_lazy_switch, (void));
 #define HM_LAZY_FLAGS_	 UINT64_C(0xffff)
 #define HM_LAZY_GENERATION_ONE_ UINT64_C(0x10000)
 
+/* The state of the context, its address opaque to the compiler: were the offset of a state that is itself
+ * a member folded into each access, one beyond 504 bytes would break up arm64's paired accesses. */
+static inline struct hm_lazy_mmu *hm_lazy_mmu_here_(void)
+{
+	struct hm_lazy_mmu *mmu = hm_port_lazy_mmu();
+
+	__asm__("" : "+r"(mmu));
+	return mmu;
+}
+
 /* The context's part of a frame's name. XORed over the generation's upper bits, so that no other
  * context within 4 GiB gives its frames the same name before it has opened a million of them. */
 static inline uint64_t hm_lazy_mmu_identity_(const struct hm_lazy_mmu *mmu)
@@ -140,37 +150,30 @@ static inline uint64_t hm_lazy_mmu_identity_(const struct hm_lazy_mmu *mmu)
 
 static inline uint64_t hm_lazy_mmu_next_(const struct hm_lazy_mmu *mmu)
 {
-	const uint64_t *generation = &mmu->generation;
-
-	return *generation + HM_LAZY_GENERATION_ONE_;
+	return mmu->generation + HM_LAZY_GENERATION_ONE_;
 }
 
 /*
- * Opens a frame, next in generation, with the flags of outer and those in set; returns its word. Plain accesses, here and
+ * Opens a frame of the next generation with the flags of outer and those in set; returns its word. Plain accesses, here and
  * below: an exception leaves the state as it found it, but for the generation (see HM_LAZY_DEPTH_).
- * Fields on hot paths are named by their address: gcc then folds the offset of a state that is itself
- * a member into each access, which saves an addition.
  */
-static inline uint64_t hm_lazy_mmu_open_(struct hm_lazy_mmu *mmu, uint64_t next, uint64_t outer,
-					 uint64_t set)
+static inline uint64_t hm_lazy_mmu_open_(struct hm_lazy_mmu *mmu, uint64_t generation,
+					 uint64_t outer, uint64_t set)
 {
-	uint64_t *generation = &mmu->generation, *word = &mmu->word;
-	uint64_t name = (next ^ hm_lazy_mmu_identity_(mmu)) & ~HM_LAZY_FLAGS_;
+	uint64_t name = (generation ^ hm_lazy_mmu_identity_(mmu)) & ~HM_LAZY_FLAGS_;
 
-	*generation = next;
-	*word = (name | (outer & HM_LAZY_FLAGS_)) | set;
-	return *word;
+	mmu->generation = generation;
+	mmu->word = (name | (outer & HM_LAZY_FLAGS_)) | set;
+	return mmu->word;
 }
 
 /* The current frame becomes word, and what is pending is published; no barrier if nothing is. */
 static inline void hm_lazy_mmu_publish_(struct hm_lazy_mmu *mmu, uint64_t word, uint64_t pending)
 {
-	uint64_t *current = &mmu->word, *owed = &mmu->pending;
-
 	/* First the state, then the barriers: an exception in between saves and restores the state, and
 	 * this CPU, or the one that the context was moved to, still executes the pair. */
-	*current = word;
-	*owed = 0;
+	mmu->word = word;
+	mmu->pending = 0;
 	if (pending) {
 		hm_port_lazy_publish();
 		hm_port_lazy_context_sync();
@@ -216,14 +219,13 @@ static HM_COLD_ void hm_lazy_mmu_misuse_(struct hm_lazy_mmu *mmu, uint64_t outer
 /* Ends a frame: publishes what is pending, then the frame around it is current again. */
 static inline void hm_lazy_mmu_close_(uint64_t outer, uint64_t self)
 {
-	struct hm_lazy_mmu *mmu = hm_port_lazy_mmu();
-	const uint64_t *word = &mmu->word, *pending = &mmu->pending;
-	uint64_t owed = *pending;
+	struct hm_lazy_mmu *mmu = hm_lazy_mmu_here_();
+	uint64_t pending = mmu->pending;
 
-	if (HM_UNLIKELY_(*word != self))
+	if (HM_UNLIKELY_(mmu->word != self))
 		hm_lazy_mmu_misuse_(mmu, outer, self);
 	else
-		hm_lazy_mmu_publish_(mmu, outer, owed);
+		hm_lazy_mmu_publish_(mmu, outer, pending);
 }
 
 /* A section entered while paused or broken. Paused: a frame, so that it is checked, but not lazy.
@@ -244,14 +246,13 @@ static HM_COLD_ hm_lazy_mmu_token_t hm_lazy_mmu_enter_held_(struct hm_lazy_mmu *
  */
 static inline HM_MUST_USE_ hm_lazy_mmu_token_t hm_lazy_mmu_enter(void)
 {
-	struct hm_lazy_mmu *mmu = hm_port_lazy_mmu();
-	const uint64_t *word = &mmu->word;
-	uint64_t next = hm_lazy_mmu_next_(mmu);
-	hm_lazy_mmu_token_t tok = { *word, 0 };
+	struct hm_lazy_mmu *mmu = hm_lazy_mmu_here_();
+	uint64_t generation = hm_lazy_mmu_next_(mmu);
+	hm_lazy_mmu_token_t tok = { mmu->word, 0 };
 
 	if (HM_UNLIKELY_(tok.outer & HM_LAZY_HELD_))
 		return hm_lazy_mmu_enter_held_(mmu);
-	tok.self = hm_lazy_mmu_open_(mmu, next, tok.outer, HM_LAZY_OPEN_ | HM_LAZY_ACTIVE_);
+	tok.self = hm_lazy_mmu_open_(mmu, generation, tok.outer, HM_LAZY_OPEN_ | HM_LAZY_ACTIVE_);
 	return tok;
 }
 
@@ -272,7 +273,9 @@ static inline void hm_lazy_mmu_leave(hm_lazy_mmu_token_t tok)
 static inline void hm_lazy_mmu_queue(void)
 {
 	struct hm_lazy_mmu *mmu = hm_port_lazy_mmu();
-	uint64_t *word = &mmu->word, *pending = &mmu->pending; /* as in hm_lazy_mmu_open_() */
+	/* By address: gcc then folds the offset of a state that is itself a member into each access,
+	 * which saves an addition here. */
+	uint64_t *word = &mmu->word, *pending = &mmu->pending;
 
 	if (HM_LIKELY_(*word & HM_LAZY_ACTIVE_)) {
 		*pending = *word;

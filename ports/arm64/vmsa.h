@@ -22,7 +22,7 @@
 
 /* Descriptor fields (Arm ARM D8.3.1, D8.3.2). */
 #define HM_ARM64_VALID	  UINT64_C(0x0000000000000001)
-#define HM_ARM64_TABLE	  UINT64_C(0x0000000000000002) /* table above level 0, page at level 0; 0: block */
+#define HM_ARM64_TABLE	  UINT64_C(0x0000000000000002) /* or page, at level 0; 0: block */
 #define HM_ARM64_ATTR(n)  ((uint64_t)(n) << 2)	       /* AttrIndx: which field of MAIR_EL1, 0 to 7 */
 #define HM_ARM64_USER	  UINT64_C(0x0000000000000040) /* AP[1]: EL0 too */
 #define HM_ARM64_READONLY UINT64_C(0x0000000000000080) /* AP[2] */

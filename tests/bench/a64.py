@@ -127,7 +127,7 @@ class Trace:
     """What one call executed, without what its callees did."""
 
     def __init__(self):
-        self.kinds = {'code': 0, 'frame': 0, 'barrier': 0, 'msr': 0, 'call': 0, 'ret': 0}
+        self.kinds = {'code': 0, 'frame': 0, 'barrier': 0, 'call': 0, 'ret': 0}
         self.barriers, self.calls = [], []
         self.loads, self.stores = [], []  # addresses; (address, value)
         self.result = None  # x0, x1

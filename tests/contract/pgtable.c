@@ -216,7 +216,7 @@ CASE(link_order_is_not_batched)
 /* What a section owes is published before the invalidation, once; the section goes on. */
 CASE(invalidation_publishes_first)
 {
-	const hm_va_t va = { 0 };
+	const hm_va_t va = probe_va(0);
 	hm_lazy_mmu_token_t tok = hm_lazy_mmu_enter();
 
 	hm_pte_set(probe_table(0), probe_kernel_page(0));
@@ -259,7 +259,7 @@ static hm_pte_t *table_of_every_level(void)
 /* Without tables, or without an entry, a fault is real. */
 CASE(fault_without_a_mapping_is_real)
 {
-	const hm_va_t va = { 0 };
+	const hm_va_t va = probe_va(0);
 
 	EXPECT(!hm_pgtable_fault_is_spurious(va, HM_ACCESS_READ));
 	probe_set_root(probe_table(0));
@@ -271,7 +271,7 @@ CASE(fault_without_a_mapping_is_real)
  * one that they do not permit is real. */
 CASE(fault_is_judged_by_permission)
 {
-	const hm_va_t page = { probe_page_bytes() };
+	const hm_va_t page = probe_va(probe_page_bytes());
 	hm_pte_t *leaf = table_of_every_level() + 1;
 
 	EXPECT(!hm_pgtable_fault_is_spurious(page, HM_ACCESS_READ));
@@ -292,8 +292,8 @@ CASE(fault_is_judged_by_permission)
 /* A block above level 0 is a leaf too. */
 CASE(fault_in_a_block)
 {
-	const hm_va_t start = { probe_page_bytes() * ENTRIES };
-	const hm_va_t inside = { probe_page_bytes() * (ENTRIES + 3) };
+	const hm_va_t start = probe_va(probe_page_bytes() * ENTRIES);
+	const hm_va_t inside = probe_va(probe_page_bytes() * (ENTRIES + 3));
 
 	hm_pte_set(table_of_every_level() + 1, probe_block(1));
 	EXPECT(hm_pgtable_fault_is_spurious(start, HM_ACCESS_WRITE));

@@ -42,6 +42,8 @@ hm_pte_t probe_link(unsigned int number);
 uint64_t probe_page_step(void);
 /* The bytes of a page. */
 uint64_t probe_page_bytes(void);
+/* An address that the top-level table translates, whose index at every level is that of the offset. */
+hm_va_t probe_va(uint64_t offset);
 /* The top-level table, NULL for none. */
 void probe_set_root(hm_pte_t *root);
 #endif

@@ -1,68 +1,55 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * probe_arm64.c -- the contract suite's probe for ports whose entries are ports/arm64/vmsa.h and whose
- * instructions are counted in hm_hosted: the hosted port, and the counted real one.
+ * probe_arm64.c -- the part of a probe that all ports over ports/arm64 share: entries and tables in its format, and
+ * what its instruction counts say of the hooks.
  */
+#include "probe_arm64.h"
 #include "probe.h"
-#include <hardmap/lazy_mmu.h>
-#include <hosted.h>
-#include <string.h>
 
-static struct hm_lazy_mmu contexts[PROBE_CONTEXTS];
 static hm_pte_t tables[3][HM_PORT_PGTABLE_ENTRIES] __attribute__((aligned(4096)));
+static uint64_t counted_before[HM_INSN_KINDS];
 
 void probe_reset(void)
 {
-	memset(contexts, 0, sizeof(contexts));
-	memset(tables, 0, sizeof(tables));
-	hm_hosted_reset();
-	hm_hosted.has_tlbi_range = true;
+	unsigned int i, j;
+
+	for (i = 0; i < 3; i++)
+		for (j = 0; j < HM_PORT_PGTABLE_ENTRIES; j++)
+			tables[i][j].val = 0;
+	probe_arm64_reset();
 	probe_run_on(0);
+	probe_read();
+}
+
+/* Executed since the last read. */
+static unsigned int counted(enum hm_insn_kind kind)
+{
+	uint64_t now = probe_arm64_counted(kind);
+	unsigned int n = (unsigned int)(now - counted_before[kind]);
+
+	counted_before[kind] = now;
+	return n;
 }
 
 struct probe_counts probe_read(void)
 {
-	const uint64_t *n = hm_hosted.counts;
-	/* The suite never switches and invalidates between two looks: if there was a TLBI, each DSB ISH
+	const unsigned int tlbis = counted(HM_INSN_TLBI_VMALLE1IS) + counted(HM_INSN_TLBI_VAAE1IS) +
+				   counted(HM_INSN_TLBI_VAALE1IS) + counted(HM_INSN_TLBI_RVAAE1IS) +
+				   counted(HM_INSN_TLBI_RVAALE1IS);
+	const unsigned int dsb_ish = counted(HM_INSN_DSB_ISH);
+	/* The suite never switches and invalidates between two reads: if there was a TLBI, each DSB ISH
 	 * ended an invalidation that a DSB ISHST began and an ISB followed. */
-	const uint64_t tlbis = n[HM_INSN_TLBI_VMALLE1IS] + n[HM_INSN_TLBI_VAAE1IS] +
-			       n[HM_INSN_TLBI_VAALE1IS] + n[HM_INSN_TLBI_RVAAE1IS] +
-			       n[HM_INSN_TLBI_RVAALE1IS];
-	const uint64_t invalidations = tlbis ? n[HM_INSN_DSB_ISH] : 0;
+	const unsigned int invalidations = tlbis ? dsb_ish : 0;
 	const struct probe_counts counts = {
-		.publish = (unsigned int)(n[HM_INSN_DSB_ISHST] - invalidations),
-		.sync = (unsigned int)(n[HM_INSN_ISB] - invalidations),
-		.switched = (unsigned int)(n[HM_INSN_DSB_ISH] - invalidations),
-		.order = (unsigned int)n[HM_INSN_DMB_ISHST],
-		.stores = (unsigned int)(n[HM_INSN_STR] + n[HM_INSN_CAS]),
-		.bugs = hm_hosted.bugs,
+		.publish = counted(HM_INSN_DSB_ISHST) - invalidations,
+		.sync = counted(HM_INSN_ISB) - invalidations,
+		.switched = dsb_ish - invalidations,
+		.order = counted(HM_INSN_DMB_ISHST),
+		.stores = counted(HM_INSN_STR) + counted(HM_INSN_CAS),
+		.bugs = probe_arm64_bugs(),
 	};
 
-	hm_hosted_clear_counts();
 	return counts;
-}
-
-void probe_run_on(unsigned int context)
-{
-	hm_hosted_switch_context(&contexts[context]);
-}
-
-void probe_interrupt(void (*handler)(void))
-{
-#if CONTRACT_EXCEPTION_PUSH
-	hm_lazy_mmu_exception_t interrupted = hm_lazy_mmu_exception_push();
-
-	handler();
-	hm_lazy_mmu_exception_pop(interrupted);
-#else
-	static struct hm_lazy_mmu hardirq;
-	struct hm_lazy_mmu *interrupted = hm_hosted.context;
-
-	hm_hosted_switch_context(&hardirq);
-	handler();
-	hm_lazy_mmu_assert_idle();
-	hm_hosted_switch_context(interrupted);
-#endif
 }
 
 hm_pte_t *probe_table(unsigned int number)
@@ -100,9 +87,7 @@ hm_pte_t probe_block(unsigned int number)
 
 hm_pte_t probe_link(unsigned int number)
 {
-	const hm_pa_t pa = { (uintptr_t)tables[number] };
-
-	return hm_arm64_table(pa);
+	return hm_arm64_table(probe_arm64_pa(tables[number]));
 }
 
 uint64_t probe_page_step(void)
@@ -115,7 +100,10 @@ uint64_t probe_page_bytes(void)
 	return UINT64_C(1) << HM_ARM64_PAGE_SHIFT;
 }
 
-void probe_set_root(hm_pte_t *root)
+/* In the upper half: TTBR1_EL1's, where a kernel has its tables. */
+hm_va_t probe_va(uint64_t offset)
 {
-	hm_hosted.root = root;
+	const hm_va_t va = { UINT64_C(0xffff000000000000) + offset };
+
+	return va;
 }

@@ -90,6 +90,13 @@ uint64_t probe_page_bytes(void)
 	return FOREIGN_PAGE_BYTES;
 }
 
+hm_va_t probe_va(uint64_t offset)
+{
+	const hm_va_t va = { offset };
+
+	return va;
+}
+
 void probe_set_root(hm_pte_t *root)
 {
 	foreign.root = root;

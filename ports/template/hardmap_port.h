@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only
+ *
+ * hardmap_port.h -- the smallest port, to be copied and filled in. Here is the environment's part
+ * (assertions, the running context, where tables are), in lazy_mmu.h and pgtable.h beside it the
+ * architecture's. Every #error line stands where code of yours goes and names the hook. There are no
+ * defaults: a port with a gap does not compile, and an empty hook is a decision that somebody made.
+ *
+ * Signatures are held to the contract by tests/meta; the protocol around them is in ports/README.md.
+ * On arm64 fill in this file only, add hm_port_arm64_has_tlbi_range(), and end it with <arm64/barrier.h>,
+ * <arm64/tlbi.h> and <arm64/vmsa.h> instead of the two files. For lazy_mmu.h alone leave out what is
+ * under "pgtable.h".
+ */
+#ifndef TEMPLATE_HARDMAP_PORT_H
+#define TEMPLATE_HARDMAP_PORT_H
+/* The types that the hooks speak of; the modules themselves are not known yet: they include this file. */
+#define HM_LAZY_MMU_TYPES_ONLY
+#include <hardmap/lazy_mmu.h>
+#undef HM_LAZY_MMU_TYPES_ONLY
+#define HM_PGTABLE_TYPES_ONLY
+#include <hardmap/pgtable.h>
+#undef HM_PGTABLE_TYPES_ONLY
+
+/* A macro that takes a string, the caller's bug, and is one statement: panic, or report and go on. Any
+ * context, exception entry included. hardmap has made things safe before it tells and expects nothing. */
+#error "HM_BUG(message): define it here, also where it is to do nothing"
+
+/* ---- lazy_mmu.h ---- */
+
+/* The state of the execution context that runs now: a look-up without side effects, for one context
+ * always the same address. Also right in interrupt, and where a preemption may follow: a thread's state
+ * is the thread's, not the CPU's. arm64: a member of the thread that SP_EL0 or TPIDR_EL1 leads to. */
+static inline struct hm_lazy_mmu *hm_port_lazy_mmu(void)
+{
+#error "hm_port_lazy_mmu: return the state of the running context"
+}
+
+/* ---- pgtable.h ---- */
+
+/* Where running code reads and writes the table at that physical address; no mapping may have to be
+ * made for it. arm64: its place in the linear map. */
+static inline hm_pte_t *hm_port_pgtable_map(hm_pa_t table)
+{
+#error "hm_port_pgtable_map: return the table's address for loads and stores"
+}
+
+/* The top-level table that the walker would start from for this address on this CPU now; NULL if it would
+ * refuse the address. arm64: bit 55 chooses the table of TTBR0_EL1 or TTBR1_EL1. */
+static inline hm_pte_t *hm_port_pgtable_root(hm_va_t va)
+{
+#error "hm_port_pgtable_root: return the top-level table that translates va"
+}
+
+#include "lazy_mmu.h"
+#include "pgtable.h"
+#endif

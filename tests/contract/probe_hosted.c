@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only
+ *
+ * probe_hosted.c -- the contract suite's probe for the hosted port, with either way to treat exceptions.
+ */
+#include "probe.h"
+#include "probe_arm64.h"
+#include <hosted.h>
+#include <string.h>
+
+static struct hm_lazy_mmu contexts[PROBE_CONTEXTS];
+
+void probe_arm64_reset(void)
+{
+	memset(contexts, 0, sizeof(contexts));
+	hm_hosted_reset();
+	hm_hosted.has_tlbi_range = true;
+}
+
+uint64_t probe_arm64_counted(enum hm_insn_kind kind)
+{
+	return hm_hosted.counts[kind];
+}
+
+unsigned int probe_arm64_bugs(void)
+{
+	unsigned int bugs = hm_hosted.bugs;
+
+	hm_hosted.bugs = 0;
+	return bugs;
+}
+
+hm_pa_t probe_arm64_pa(const void *object)
+{
+	const hm_pa_t pa = { (uintptr_t)object };
+
+	return pa;
+}
+
+void probe_run_on(unsigned int context)
+{
+	hm_hosted_switch_context(&contexts[context]);
+}
+
+void probe_interrupt(void (*handler)(void))
+{
+#if CONTRACT_EXCEPTION_PUSH
+	hm_lazy_mmu_exception_t interrupted = hm_lazy_mmu_exception_push();
+
+	handler();
+	hm_lazy_mmu_exception_pop(interrupted);
+#else
+	static struct hm_lazy_mmu hardirq;
+	struct hm_lazy_mmu *interrupted = hm_hosted.context;
+
+	hm_hosted_switch_context(&hardirq);
+	handler();
+	hm_lazy_mmu_assert_idle();
+	hm_hosted_switch_context(interrupted);
+#endif
+}
+
+void probe_set_root(hm_pte_t *root)
+{
+	hm_hosted.root = root;
+}

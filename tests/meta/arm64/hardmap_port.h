@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only
+ *
+ * hardmap_port.h -- the least that an environment adds to ports/arm64. Compiled, never run.
+ */
+#ifndef META_ARM64_HARDMAP_PORT_H
+#define META_ARM64_HARDMAP_PORT_H
+#define HM_LAZY_MMU_TYPES_ONLY
+#include <hardmap/lazy_mmu.h>
+#undef HM_LAZY_MMU_TYPES_ONLY
+#define HM_PGTABLE_TYPES_ONLY
+#include <hardmap/pgtable.h>
+#undef HM_PGTABLE_TYPES_ONLY
+
+void environment_bug(const char *message);
+extern struct hm_lazy_mmu *environment_context;
+extern hm_pte_t *environment_root;
+extern bool environment_has_tlbi_range;
+
+#define HM_BUG(message) environment_bug(message)
+
+static inline struct hm_lazy_mmu *hm_port_lazy_mmu(void)
+{
+	return environment_context;
+}
+
+static inline hm_pte_t *hm_port_pgtable_map(hm_pa_t table)
+{
+	return (hm_pte_t *)(uintptr_t)table.val;
+}
+
+static inline hm_pte_t *hm_port_pgtable_root(hm_va_t va)
+{
+	(void)va;
+	return environment_root;
+}
+
+static inline bool hm_port_arm64_has_tlbi_range(void)
+{
+	return environment_has_tlbi_range;
+}
+
+#include <arm64/barrier.h>
+#include <arm64/tlbi.h>
+#include <arm64/vmsa.h>
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only
+ *
+ * every_arm64.c -- calls every inline function of ports/arm64, as every_function.c does for include/hardmap.
+ */
+#include <hardmap/pgtable.h>
+
+void every_barrier(void);
+uint64_t every_entry(hm_pte_t *ptep, hm_pte_t pte, hm_pa_t pa);
+void every_invalidation(hm_va_t va, uint64_t size);
+uint64_t every_instruction(uint64_t *address, uint64_t value);
+
+void every_barrier(void)
+{
+	hm_port_lazy_publish();
+	hm_port_lazy_context_sync();
+	hm_port_lazy_switch();
+	hm_port_pgtable_order_fill();
+}
+
+uint64_t every_entry(hm_pte_t *ptep, hm_pte_t pte, hm_pa_t pa)
+{
+	const hm_va_t va = { pa.val };
+
+	hm_port_pte_store(ptep, hm_arm64_leaf(pa, 1, HM_ARM64_KERNEL_RW));
+	ptep = hm_port_pte_store_pair(ptep, hm_arm64_table(pa), pte);
+	pte = hm_port_pte_compare_exchange(ptep, hm_port_pte_load(ptep), pte);
+	if (!hm_port_pte_is_valid(pte) || hm_port_pte_is_user(pte) ||
+	    !hm_port_pte_permits(pte, HM_ACCESS_EXECUTE))
+		return hm_arm64_level_shift(1);
+	if (hm_port_pte_is_table(pte, 1))
+		return hm_port_pte_table(pte).val + hm_port_pgtable_index(va, 1);
+	return hm_arm64_leaf_address(pte).val;
+}
+
+void every_invalidation(hm_va_t va, uint64_t size)
+{
+	if (hm_arm64_cpu_has_tlbi_range() && hm_arm64_tlbi_operand(va) &&
+	    hm_arm64_tlbi_range_operand(va, 1, 2))
+		hm_port_pgtable_invalidate(va, size, HM_INVALIDATE_TABLES);
+}
+
+uint64_t every_instruction(uint64_t *address, uint64_t value)
+{
+	hm_insn_str(address, hm_insn_ldr(address));
+	address = hm_insn_stp(address, value, value);
+	hm_insn_dsb_ishst();
+	hm_insn_dsb_ish();
+	hm_insn_dmb_ishst();
+	hm_insn_isb();
+	hm_insn_tlbi_vmalle1is();
+	hm_insn_tlbi_vaae1is(value);
+	hm_insn_tlbi_vaale1is(value);
+	hm_insn_tlbi_rvaae1is(value);
+	hm_insn_tlbi_rvaale1is(value);
+	return hm_insn_cas(address, value, hm_insn_mrs_id_aa64isar0_el1());
+}

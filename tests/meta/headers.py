@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: MIT OR GPL-2.0-only
+"""The headers compile wherever they may be included.
+
+Every header of include/hardmap alone, twice, and with the others in either order, as C and C++; its types
+without a port; all of it without standard headers; every inline function of it; and the same for ports/arm64
+with cross compilers.
+"""
+import itertools
+import pathlib
+import re
+import subprocess
+import tempfile
+
+from meta import (FOREIGN, HERE, HOSTED, MODULES, ROOT, WARNINGS, add, available, compiles, functions,
+                  have, includes, run, without_comments)
+
+ARM64 = ['tests/meta/arm64', 'include', 'ports']
+COUNTED = ['tests/meta/arm64', 'include', 'ports/arm64/counted', 'ports']
+ARM64_HEADERS = sorted((ROOT / 'ports' / 'arm64').glob('*.h'))
+# Kernels do not link libgcc's out-of-line atomics.
+ARM64_FLAGS = ['-ffreestanding', '-mgeneral-regs-only', '-mno-outline-atomics']
+
+C = {'c11': ['-std=c11', '-ffreestanding'], 'gnu11': ['-std=gnu11'], 'c2x': ['-std=c2x']}
+CXX = {'c++17': ['-std=c++17']}
+# What users' own warnings may be, beside those of the project. gcc and clang, C.
+STRICT = ['-Wshadow', '-Wcast-qual', '-Wcast-align', '-Wstrict-prototypes', '-Wmissing-prototypes',
+          '-Wold-style-definition', '-Wredundant-decls', '-Wdeclaration-after-statement', '-Wvla',
+          '-Wsign-conversion', '-Wpointer-arith', '-Wwrite-strings']
+
+
+def dialects():
+    """(name, command, language) of every compiler and standard."""
+    for compiler in available('gcc', 'clang'):
+        for name, flags in C.items():
+            yield f'{compiler} {name}', [compiler, *flags, *WARNINGS, *STRICT], 'c'
+    for compiler in available('g++', 'clang++'):
+        for name, flags in CXX.items():
+            yield f'{compiler} {name}', [compiler, *flags, *WARNINGS], 'c++'
+
+
+def cross():
+    """(name, command) of every arm64 compiler."""
+    if have('aarch64-linux-gnu-gcc'):
+        yield 'aarch64 gcc', ['aarch64-linux-gnu-gcc', *ARM64_FLAGS, *WARNINGS]
+    if have('clang'):
+        yield 'aarch64 clang', ['clang', '--target=aarch64-linux-gnu', *ARM64_FLAGS, *WARNINGS]
+
+
+def including(*headers):
+    return ''.join(f'#include <hardmap/{each.name}>\n' for each in headers)
+
+
+def inclusions():
+    """(what, text) of every way to include the modules."""
+    for module in MODULES:
+        yield f'{module.name} alone', including(module)
+        yield f'{module.name} twice', including(module, module)
+    for first, second in itertools.permutations(MODULES, 2):
+        yield f'{first.name} before {second.name}', including(first, second)
+
+
+def types_only(*headers):
+    """The types of the headers, then a global of each struct type, so that they are complete."""
+    macros = [f'HM_{each.stem.upper()}_TYPES_ONLY' for each in headers]
+    structs = sorted({name for each in headers for name in
+                      re.findall(r'^struct (\w+) \{', each.read_text(), re.M)})
+    return ''.join(f'#define {macro}\n{including(each)}#undef {macro}\n'
+                   for each, macro in zip(headers, macros)) + \
+        ''.join(f'extern struct {each} complete_{each};\nextern char size_{each}[sizeof(complete_{each})];\n'
+                for each in structs) + 'extern char never_empty;\n'
+
+
+def not_recognised(path):
+    """Function definitions of a header that the other checks would overlook."""
+    code = without_comments(path.read_text())
+    starts = len(re.findall(r'^static (?!_?assert)', code, re.M))
+    return '' if starts == len(functions(path)) else \
+        f'{path.name}: {starts} lines start a static function, {len(functions(path))} are understood'
+
+
+def not_instantiated(paths, command, program, directory):
+    """Inline functions that neither the program calls nor its -O0 object contains."""
+    target = pathlib.Path(directory) / (program.stem + '.o')
+    done = subprocess.run([*command, '-O0', '-c', str(program), '-o', str(target)], cwd=ROOT,
+                          capture_output=True, text=True)
+    if done.returncode:
+        return done.stderr
+    symbols = set(subprocess.run(['nm', str(target)], capture_output=True, text=True, check=True)
+                  .stdout.split())
+    text = without_comments(program.read_text())
+    wanted = {name: path for path in paths for name in functions(path)}
+    if not wanted:
+        return 'no functions found'
+    return '\n'.join(f'{program.name} does not reach {name}() of {path.name}'
+                     for name, path in sorted(wanted.items()) if name not in symbols and
+                     not re.search(rf'\b{name}\(', text))
+
+
+def foreign_symbols(command, program, directory):
+    """What the arm64 code would need from a library: no symbol but the environment's."""
+    target = pathlib.Path(directory) / (program.stem + '.linked.o')
+    done = subprocess.run([*command, '-c', str(program), '-o', str(target)], cwd=ROOT, capture_output=True,
+                          text=True)
+    if done.returncode:
+        return done.stderr
+    symbols = subprocess.run(['nm', '--undefined-only', '--format=posix', str(target)],
+                             capture_output=True, text=True, check=True).stdout.splitlines()
+    return '\n'.join(f'{program.name} refers to {each.split()[0]}' for each in symbols
+                     if not each.startswith('environment_'))
+
+
+def native_checks(directory):
+    for dialect, command, language in dialects():
+        check = [*command, '-fsyntax-only']
+        for what, text in inclusions():
+            add(f'{what}, hosted port, {dialect}',
+                lambda c=[*check, *includes(HOSTED)], t=text, l=language: compiles(c, t, l))
+        for name, headers in [(each.name, [each]) for each in MODULES] + [('all', MODULES)]:
+            add(f'types of {name} without a port, {dialect}',
+                lambda c=[*check, *includes(['include'])], h=headers, l=language:
+                compiles(c, types_only(*h), l))
+        for what, text in [('all modules', including(*MODULES)), ('types', types_only(*MODULES))]:
+            add(f'{what} without standard headers, {dialect}',
+                lambda c=[*check, '-nostdinc', '-DHM_NO_STD_HEADERS', '-include',
+                          str(HERE / 'kernel_types.h'), *includes(FOREIGN)], t=text, l=language:
+                compiles(c, t, l))
+        for level in ['-O0', '-O2']:
+            for port, path in [('hosted', HOSTED), ('foreign', FOREIGN)]:
+                add(f'every function {level}, {port} port, {dialect}',
+                    lambda c=[*command, level, '-S', '-o', '/dev/null', *includes(path)], l=language:
+                    compiles(c, (HERE / 'every_function.c').read_text(), l))
+    for compiler in available('gcc'):
+        add('every_function.c reaches every function',
+            lambda c=[compiler, *includes(HOSTED)]:
+            not_instantiated(MODULES, c, HERE / 'every_function.c', directory))
+
+
+def arm64_checks(directory):
+    for name, command in cross():
+        for header in ARM64_HEADERS:
+            text = '#include <stdbool.h>\nbool hm_port_arm64_has_tlbi_range(void);\n' + \
+                   f'#include <arm64/{header.name}>\n' * 2
+            add(f'ports/arm64/{header.name} alone and twice, {name}',
+                lambda c=[*command, '-fsyntax-only', *includes(['include', 'ports'])], t=text: compiles(c, t))
+        for level, (path, what), program in itertools.product(
+                ['-O0', '-O2'], [(ARM64, 'arm64'), (COUNTED, 'counted arm64')],
+                ['every_function.c', 'every_arm64.c']):
+            add(f'{program} {level}, {what}, {name}',
+                lambda c=[*command, level, '-c', '-o', '/dev/null', *includes(path)], p=program:
+                compiles(c, (HERE / p).read_text()))
+        add(f'all modules without standard headers, arm64, {name}',
+            lambda c=[*command, '-fsyntax-only', '-nostdinc', '-DHM_NO_STD_HEADERS', '-include',
+                      str(HERE / 'kernel_types.h'), *includes(ARM64)]: compiles(c, including(*MODULES)))
+    if have('aarch64-linux-gnu-gcc'):
+        command = ['aarch64-linux-gnu-gcc', *ARM64_FLAGS, *includes(ARM64)]
+        add('every_arm64.c reaches every function', lambda:
+            not_instantiated(ARM64_HEADERS, command, HERE / 'every_arm64.c', directory))
+        for program in ['every_function.c', 'every_arm64.c']:
+            add(f'{program} needs no library, arm64 -O2', lambda p=program:
+                foreign_symbols([*command, '-O2'], HERE / p, directory))
+
+
+if __name__ == '__main__':
+    with tempfile.TemporaryDirectory() as temporary:
+        for path in [*MODULES, *ARM64_HEADERS]:
+            add(f'every function of {path.parent.name}/{path.name} is recognised',
+                lambda p=path: not_recognised(p))
+        native_checks(temporary)
+        arm64_checks(temporary)
+        run()

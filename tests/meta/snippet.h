@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only
+ *
+ * snippet.h -- what the examples in the documents take for granted: the names that a reader understands
+ * without a declaration. snippets.py includes it before each. Compiled, never run.
+ */
+#ifndef SNIPPET_H
+#define SNIPPET_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define HM_LAZY_MMU_TYPES_ONLY
+#include <hardmap/lazy_mmu.h>
+#undef HM_LAZY_MMU_TYPES_ONLY
+#define HM_PGTABLE_TYPES_ONLY
+#include <hardmap/pgtable.h>
+#undef HM_PGTABLE_TYPES_ONLY
+
+/* Tables and entries. */
+extern hm_pte_t *table, *parent, *ptep, *kernel_root;
+extern hm_pte_t first, pte, table_descriptor;
+extern hm_pa_t pa;
+extern hm_va_t va;
+extern unsigned int n;
+
+/* The kernel around the library. */
+struct exception_frame;
+struct thread;
+struct thread *current_thread(void);
+void panic(const char *message);
+void dispatch(struct exception_frame *frame);
+unsigned int cpu_id(void);
+#endif
