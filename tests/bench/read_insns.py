@@ -32,15 +32,15 @@ ACTIVE = 1  # HM_LAZY_ACTIVE_
 # leave, which have an atomic besides.
 LINUX_PER_ENTRY, LINUX_ENTER_LEAVE = 16, 27
 
-# (near, far) limits. Far, gcc pairs no load or store of the state, which costs one instruction each time.
 LIMITS = {
-    'set_kernel': ('insn_per_entry', 5, 5),
-    'set_range': ('insn_per_entry', 1, 1),
-    'set_range_step': ('insn_per_entry', 1, 1),
-    'clear_range': ('insn_per_entry', 1, 1),
-    'enter_leave': ('insn_enter_leave', 16, 19),
-    'enter_leave_idle': ('insn_enter_leave', 16, 19),
-    'nested_enter_leave': ('insn_enter_leave', 16, 19),
+    'set_kernel': ('insn_per_entry', 5),
+    'set_kernel_loop': ('insn_per_entry', 5),
+    'set_range': ('insn_per_entry', 1),
+    'set_range_step': ('insn_per_entry', 1),
+    'clear_range': ('insn_per_entry', 1),
+    'enter_leave': ('insn_enter_leave', 16),
+    'enter_leave_idle': ('insn_enter_leave', 16),
+    'nested_enter_leave': ('insn_enter_leave', 16),
 }
 
 # Exclusive accesses, compare-and-swap, swap, and LD<op>/ST<op> of LSE; not acquire and release.
