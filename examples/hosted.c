@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * hosted.c -- the library on your own machine: maps 512 pages one by one, without and with a section, and prints what
- * the processor would have had to do. Nothing here is privileged; the hosted port counts.
+ * hosted.c -- the library on your own machine: maps 512 pages one by one, without and with a
+ * section, and prints what the processor would have had to do. Nothing here is privileged; the
+ * hosted port counts.
  */
 #include <hardmap/pgtable.h>
 #include <stdio.h>
@@ -55,7 +56,8 @@ int main(void)
 	hm_lazy_mmu_leave(tok);
 	report("map 512 pages in a section");
 
-	hm_lazy_mmu_leave(tok); /* a bug: the token is used up. It is reported and changes nothing. */
+	hm_lazy_mmu_leave(
+		tok); /* a bug: the token is used up. It is reported and changes nothing. */
 	printf("left twice: \"%s\"\n", hm_hosted.bug);
 	return hm_hosted.bugs == 1 ? 0 : 1;
 }

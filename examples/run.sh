@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR GPL-2.0-only
 #
-# run.sh [TRACE] -- builds the example kernel and boots it in QEMU, where it replays a recorded page-table trace
-# (default: tests/data/qemu-build.ptt.xz) and says what the library did for it. Installs what is
-# missing on a Debian 12 machine.
+# run.sh [TRACE] -- builds the example kernel and boots it in QEMU, where it replays a recorded
+# page-table trace (default: tests/data/qemu-build.ptt.xz) and says what the library did for it.
+# Installs what is missing on a Debian 12 machine.
 set -eu
 cd "$(dirname "$0")/.."
 . tests/need.sh

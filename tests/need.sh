@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT OR GPL-2.0-only
 #
-# need.sh -- sourced by the scripts that install what is missing: need PACKAGE... installs Debian packages by apt, or
-# says what to install where there is no apt or no right to use it.
+# need.sh -- sourced by the scripts that install what is missing: need PACKAGE... installs Debian
+# packages by apt, or says what to install where there is no apt or no right to use it.
 
 need() {
 	missing=

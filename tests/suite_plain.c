@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * suite_plain.c -- the runner of suite.h where there is no Criterion: all cases in one process, in the order
- * in which they were linked, one line of TAP each.
+ * suite_plain.c -- the runner of suite.h where there is no Criterion: all cases in one process, in
+ * the order in which they were linked, one line of TAP each.
  */
 #include "suite.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * contract.c -- another main: the contract suite over this kernel's own port, with the real instructions executed at
- * EL1 and counted. Its contexts are threads that never run; the CPU just says that it is in one of them.
+ * contract.c -- another main: the contract suite over this kernel's own port, with the real
+ * instructions executed at EL1 and counted. Its contexts are threads that never run; the CPU just
+ * says that it is in one of them.
  */
 #include <hardmap/pgtable.h>
 

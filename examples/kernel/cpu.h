@@ -13,8 +13,7 @@
 	})
 
 /* The effect on later instructions may need an isb(). */
-#define sysreg_write(name, value) \
-	__asm__ volatile("msr " #name ", %0" : : "r"((uint64_t)(value)))
+#define sysreg_write(name, value) __asm__ volatile("msr " #name ", %0" : : "r"((uint64_t)(value)))
 
 /* Context synchronization: later instructions see the system register writes before it. */
 static inline void isb(void)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * exception.c -- exceptions taken to EL1. Whatever was interrupted, its section is set aside first and given
- * back last.
+ * exception.c -- exceptions taken to EL1. Whatever was interrupted, its section is set aside first
+ * and given back last.
  */
 #include "exception.h"
 
@@ -21,7 +21,8 @@
 #define ESR_FSC_LEVEL_MASK 0x3c
 #define ESR_FSC_TRANSLATION 0x04
 
-static _Noreturn void die(const struct exception_frame *frame, const char *what, unsigned int vector)
+static _Noreturn void die(const struct exception_frame *frame, const char *what,
+			  unsigned int vector)
 {
 	panic("%s (vector %u): thread %s, ESR %lx, FAR %lx, ELR %lx", what, vector,
 	      thread_current()->name, (unsigned long)sysreg_read(esr_el1),

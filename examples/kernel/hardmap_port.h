@@ -2,8 +2,8 @@
 /*
  * hardmap_port.h -- this kernel's side of the library's contract; the other is ports/arm64.
  *
- * ports/arm64/counted comes first on the include path, so that the kernel can say which barriers the
- * library issued: see insn_count.c.
+ * ports/arm64/counted comes first on the include path, so that the kernel can say which barriers
+ * the library issued: see insn_count.c.
  */
 #ifndef KERNEL_HARDMAP_PORT_H
 #define KERNEL_HARDMAP_PORT_H

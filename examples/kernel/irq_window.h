@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * irq_window.h -- page-table entries that belong to interrupt handlers: one for each CPU, mapped, used and
- * unmapped within one interrupt, whatever the interrupted thread is in the middle of.
+ * irq_window.h -- page-table entries that belong to interrupt handlers: one for each CPU, mapped,
+ * used and unmapped within one interrupt, whatever the interrupted thread is in the middle of.
  */
 #ifndef KERNEL_IRQ_WINDOW_H
 #define KERNEL_IRQ_WINDOW_H

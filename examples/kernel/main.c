@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * main.c -- starts the CPUs, has the trace replayed while timer interrupts preempt the threads, and says what
- * that cost and what it would have cost without batching. Ends the machine with status 0 if all was right.
+ * main.c -- starts the CPUs, has the trace replayed while timer interrupts preempt the threads, and
+ * says what that cost and what it would have cost without batching. Ends the machine with status 0
+ * if all was right.
  */
 #include <hardmap/pgtable.h>
 
@@ -114,7 +115,8 @@ static bool report(void)
 	line("spurious faults repaired", stat_get(STAT_SPURIOUS_FAULTS));
 	console_printf("\n  protection in force: none (page tables are ordinary memory)\n");
 	if (!ok)
-		console_printf("\n  WRONG: %lu pairs and %lu links were due\n", sections + eager, links);
+		console_printf("\n  WRONG: %lu pairs and %lu links were due\n", sections + eager,
+			       links);
 	return ok;
 }
 
@@ -142,8 +144,9 @@ _Noreturn void kernel_main(void)
 	irq_window_init();
 	events = replay_load();
 	start_other_cpus();
-	console_printf("\nhardmap's example kernel: arm64, 4K granule, %u CPUs, TLBI by range: %s\n\n",
-		       cpus_up, mmu_has_tlbi_range ? "yes" : "no");
+	console_printf(
+		"\nhardmap's example kernel: arm64, 4K granule, %u CPUs, TLBI by range: %s\n\n",
+		cpus_up, mmu_has_tlbi_range ? "yes" : "no");
 	line("events in the trace", events);
 	line("replayed by threads", REPLAY_THREADS);
 	for (i = 0; i < REPLAY_THREADS; i++)

@@ -11,8 +11,8 @@
 #define MMU_MAIR 0x00ff
 
 /* TCR_EL1: both halves 48 bits (TxSZ 16), 4K granule (TG0 0, TG1 2), tables inner shareable and
- * write-back (SHx 3, ORGNx 1, IRGNx 1), 48-bit physical addresses (IPS 5). Hardware does not manage access
- * flag or dirty state (HA, HD 0). */
+ * write-back (SHx 3, ORGNx 1, IRGNx 1), 48-bit physical addresses (IPS 5). Hardware does not manage
+ * access flag or dirty state (HA, HD 0). */
 #define MMU_TCR_HALF (16 | 1 << 8 | 1 << 10 | 3 << 12)
 #define MMU_TCR (MMU_TCR_HALF | MMU_TCR_HALF << 16 | 2 << 30 | 5 << 32)
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * pages.c -- a stack of free pages, linked through an array beside them: a page that a walker may still
- * read holds no link.
+ * pages.c -- a stack of free pages, linked through an array beside them: a page that a walker may
+ * still read holds no link.
  */
 #include "pages.h"
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * replay.c -- the trace: text lines "<us> <cpu> a <id> <level>" and "<us> <cpu> f <id>", level 0 being tables of
- * pages.
+ * replay.c -- the trace: text lines "<us> <cpu> a <id> <level>" and "<us> <cpu> f <id>", level 0
+ * being tables of pages.
  *
- * Two threads share the events of each recorded CPU. Each does its own in the trace's order, and a free
- * waits for the allocation that another thread may still owe: as the trace itself has them in order, the
- * first event that is not done can always be done, and nobody waits for ever.
+ * Two threads share the events of each recorded CPU. Each does its own in the trace's order, and a
+ * free waits for the allocation that another thread may still owe: as the trace itself has them in
+ * order, the first event that is not done can always be done, and nobody waits for ever.
  */
 #include "replay.h"
 
@@ -77,10 +77,12 @@ unsigned int replay_load(void)
 	for (at = text; *at; at++)
 		lines += *at == '\n';
 	if (!lines)
-		panic("there is no trace at %x: start QEMU with -device loader,file=TRACE", TRACE_PA);
+		panic("there is no trace at %x: start QEMU with -device loader,file=TRACE",
+		      TRACE_PA);
 	event = pages_reserve(lines * sizeof(*event));
 	events = event;
-	tables = pages_reserve(lines * sizeof(*tables)); /* ids count allocations: fewer than lines */
+	tables = pages_reserve(lines *
+			       sizeof(*tables)); /* ids count allocations: fewer than lines */
 	for (at = text, i = 0; i < lines; i++, event++) {
 		uint64_t cpu;
 		char what;

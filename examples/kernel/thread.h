@@ -14,7 +14,7 @@
 
 /* Offsets in struct thread and struct thread_context, for switch.S. */
 #define THREAD_CONTEXT STACK_SIZE
-#define CONTEXT_X(n) (8 * ((n) - 19))
+#define CONTEXT_X(n) (8 * ((n)-19))
 #define CONTEXT_SP 96
 
 #ifndef __ASSEMBLER__

@@ -128,8 +128,8 @@ static void put_formatted(const char *fmt, va_list args)
 		}
 		case 'u':
 		case 'x': {
-			uint64_t value = format.longs ? va_arg(args, uint64_t) :
-							va_arg(args, unsigned);
+			uint64_t value = format.longs ? va_arg(args, uint64_t)
+						      : va_arg(args, unsigned);
 
 			put_number(&format, "", value, *fmt == 'u' ? 10 : 16);
 			break;

@@ -67,7 +67,8 @@ void window_slot_free(unsigned int slot)
 
 hm_va_t window_va(unsigned int slot, unsigned int index)
 {
-	const hm_va_t va = { WINDOW_BASE + (uint64_t)slot * 512 * PAGE_SIZE + (uint64_t)index * PAGE_SIZE };
+	const hm_va_t va = { WINDOW_BASE + (uint64_t)slot * 512 * PAGE_SIZE +
+			     (uint64_t)index * PAGE_SIZE };
 
 	return va;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * window.h -- the window: 2 MiB slots of kernel address space, each mapped by one table of pages, and the
- * memory that they map: WINDOW_FRAMES pages, each stamped with its number so that a wrong translation shows.
+ * window.h -- the window: 2 MiB slots of kernel address space, each mapped by one table of pages,
+ * and the memory that they map: WINDOW_FRAMES pages, each stamped with its number so that a wrong
+ * translation shows.
  */
 #ifndef KERNEL_WINDOW_H
 #define KERNEL_WINDOW_H

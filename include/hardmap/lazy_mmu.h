@@ -52,8 +52,8 @@ struct hm_lazy_mmu {
 	 * exceptions, so that a used token never matches again. 2^48 frames outlast the machine. */
 	uint64_t generation;
 	/* Bits 63:16 name the innermost open frame (its generation and this context), 0 for none;
-	 * bits 15:0 are HM_LAZY_*_ flags. Between its neighbours, as enter and leave each use it with one
-	 * of them: one paired load, one paired store. */
+	 * bits 15:0 are HM_LAZY_*_ flags. Between its neighbours, as enter and leave each use it
+	 * with one of them: one paired load, one paired store. */
 	uint64_t word;
 	/* Not zero: entries were made valid since the last publication. */
 	uint64_t pending;
@@ -62,7 +62,7 @@ struct hm_lazy_mmu {
 /* What hm_lazy_mmu_enter() returns and hm_lazy_mmu_leave() wants back. Opaque. */
 typedef struct {
 	uint64_t outer; /* the word before */
-	uint64_t self;	/* the word after; 0 if outer is broken: the call changed nothing */
+	uint64_t self; /* the word after; 0 if outer is broken: the call changed nothing */
 } hm_lazy_mmu_token_t;
 
 /* The same for pause and resume; a type of its own, so that mixing them up does not compile. */
@@ -96,19 +96,19 @@ typedef struct {
 	_Static_assert(_Generic(&hook, ret(*) params : 1, default : 0), \
 		       "port hook must be: " #ret " " #hook #params)
 #endif
-#define HM_LIKELY_(condition)   __builtin_expect(!!(condition), 1)
+#define HM_LIKELY_(condition) __builtin_expect(!!(condition), 1)
 #define HM_UNLIKELY_(condition) __builtin_expect(!!(condition), 0)
-#define HM_MUST_USE_		__attribute__((warn_unused_result))
-#define HM_COLD_		__attribute__((cold, noinline, unused))
+#define HM_MUST_USE_ __attribute__((warn_unused_result))
+#define HM_COLD_ __attribute__((cold, noinline, unused))
 #endif
 /* The state of the execution context that runs now. No side effects; for one context always the
  * same address. */
 HM_PORT_REQUIRE(struct hm_lazy_mmu *, hm_port_lazy_mmu, (void));
 /* Every earlier table store of this CPU is visible to the table walkers of all CPUs before a later
- * instruction that follows hm_port_lazy_context_sync(). arm64: DSB ISHST (Arm ARM D8.17, B2.3.12). */
+ * instruction that follows hm_port_lazy_context_sync(). arm64: DSB ISHST (Arm ARM D8.17). */
 HM_PORT_REQUIRE(void, hm_port_lazy_publish, (void));
 /* Later instructions of this CPU are fetched and translated anew: no verdict of "invalid" that was
- * reached earlier survives. arm64: ISB (a context synchronisation event, Arm ARM D1.3). */
+ * reached earlier survives. arm64: ISB (Arm ARM D1.3, context synchronisation). */
 HM_PORT_REQUIRE(void, hm_port_lazy_context_sync, (void));
 /* As hm_port_lazy_publish(), and also ordered before whatever lets another CPU run the outgoing
  * context. arm64: DSB ISH. */
@@ -120,15 +120,15 @@ HM_PORT_REQUIRE(void, hm_port_lazy_switch, (void));
 
 #define HM_LAZY_ACTIVE_ UINT64_C(0x0001) /* entries written now are published later */
 #define HM_LAZY_OPEN_ UINT64_C(0x0002) /* a section or pause is open, at this exception depth */
-#define HM_LAZY_HELD_	UINT64_C(0x0004) /* paused or broken: a section entered now has no effect */
+#define HM_LAZY_HELD_ UINT64_C(0x0004) /* paused or broken: a section entered now has no effect */
 #define HM_LAZY_BROKEN_ UINT64_C(0x0008) /* misuse was found; ends at the outermost leave */
 /* How many exceptions deep, modulo 16. Keeps a handler's frames apart from those of a section that
  * it interrupted between reading the generation and writing it back. */
-#define HM_LAZY_DEPTH_	   UINT64_C(0x00f0)
+#define HM_LAZY_DEPTH_ UINT64_C(0x00f0)
 #define HM_LAZY_DEPTH_ONE_ UINT64_C(0x0010)
 /* Only in the token of an exception: the interrupted section owes a publication. */
 #define HM_LAZY_PENDING_ UINT64_C(0x0100)
-#define HM_LAZY_FLAGS_	 UINT64_C(0xffff)
+#define HM_LAZY_FLAGS_ UINT64_C(0xffff)
 #define HM_LAZY_GENERATION_ONE_ UINT64_C(0x10000)
 
 /* The state of the context, its address opaque to the compiler: were the offset of a state that is itself
@@ -154,8 +154,9 @@ static inline uint64_t hm_lazy_mmu_next_(const struct hm_lazy_mmu *mmu)
 }
 
 /*
- * Opens a frame of the next generation with the flags of outer and those in set; returns its word. Plain accesses, here and
- * below: an exception leaves the state as it found it, but for the generation (see HM_LAZY_DEPTH_).
+ * Opens a frame of the next generation with the flags of outer and those in set; returns its word.
+ * Plain accesses, here and below: an exception leaves the state as it found it, but for the
+ * generation (see HM_LAZY_DEPTH_).
  */
 static inline uint64_t hm_lazy_mmu_open_(struct hm_lazy_mmu *mmu, uint64_t generation,
 					 uint64_t outer, uint64_t set)
@@ -192,8 +193,7 @@ static HM_COLD_ void hm_lazy_mmu_misuse_(struct hm_lazy_mmu *mmu, uint64_t outer
 	uint64_t word = mmu->word;
 	uint64_t generation = (self ^ hm_lazy_mmu_identity_(mmu)) & ~HM_LAZY_FLAGS_;
 	bool own = generation <= mmu->generation;
-	bool outermost = own && !(outer & HM_LAZY_OPEN_) &&
-			 !((outer ^ word) & HM_LAZY_DEPTH_);
+	bool outermost = own && !(outer & HM_LAZY_OPEN_) && !((outer ^ word) & HM_LAZY_DEPTH_);
 	bool open;
 
 	if (!self && (outer & HM_LAZY_BROKEN_))
@@ -268,7 +268,8 @@ static inline void hm_lazy_mmu_leave(hm_lazy_mmu_token_t tok)
 
 /*
  * Notes that an entry of this CPU's address space was made valid: owed until the section's end, or
- * published at once outside a section. For entry writers; those of pgtable.h call it. After the store.
+ * published at once outside a section. For entry writers; those of pgtable.h call it. After the
+ * store.
  */
 static inline void hm_lazy_mmu_queue(void)
 {
@@ -297,9 +298,9 @@ static inline void hm_lazy_mmu_flush(void)
 }
 
 /*
- * Publishes what is pending, and until the paired hm_lazy_mmu_resume() every entry is published as it
- * is written, also in sections that callees enter. For callees that use what they map. Pauses nest.
- * Allowed outside a section.
+ * Publishes what is pending, and until the paired hm_lazy_mmu_resume() every entry is published as
+ * it is written, also in sections that callees enter. For callees that use what they map. Pauses
+ * nest. Allowed outside a section.
  */
 static inline HM_MUST_USE_ hm_lazy_mmu_pause_t hm_lazy_mmu_pause(void)
 {
@@ -308,7 +309,8 @@ static inline HM_MUST_USE_ hm_lazy_mmu_pause_t hm_lazy_mmu_pause(void)
 
 	hm_lazy_mmu_publish_(mmu, tok.outer, mmu->pending);
 	if (!(tok.outer & HM_LAZY_BROKEN_))
-		tok.self = hm_lazy_mmu_open_(mmu, hm_lazy_mmu_next_(mmu), tok.outer & ~HM_LAZY_ACTIVE_,
+		tok.self = hm_lazy_mmu_open_(mmu, hm_lazy_mmu_next_(mmu),
+					     tok.outer & ~HM_LAZY_ACTIVE_,
 					     HM_LAZY_OPEN_ | HM_LAZY_HELD_);
 	return tok;
 }
@@ -345,9 +347,9 @@ static inline void hm_lazy_mmu_assert_idle(void)
 }
 
 /*
- * Exception entry, interrupts and synchronous ones alike, from user mode too: sets the section of the
- * interrupted context aside. The handler starts idle: its writes are published at once, it may open
- * sections of its own, and it can neither see nor disturb what it interrupted. No barrier.
+ * Exception entry, interrupts and synchronous ones alike, from user mode too: sets the section of
+ * the interrupted context aside. The handler starts idle: its writes are published at once, it may
+ * open sections of its own, and it can neither see nor disturb what it interrupted. No barrier.
  */
 static inline HM_MUST_USE_ hm_lazy_mmu_exception_t hm_lazy_mmu_exception_push(void)
 {
@@ -410,8 +412,8 @@ static inline void hm_lazy_mmu_scope_end_(const hm_lazy_mmu_token_t *tok)
 
 /* A section from here to the end of the enclosing block, however it is left, except by longjmp or a
  * thread's end. Not together with goto into the block. */
-#define HM_LAZY_MMU_SCOPE(name)                                                 \
-	const hm_lazy_mmu_token_t name __attribute__((cleanup(hm_lazy_mmu_scope_end_), unused)) = \
-		hm_lazy_mmu_enter()
+#define HM_LAZY_MMU_SCOPE(name)        \
+	const hm_lazy_mmu_token_t name \
+		__attribute__((cleanup(hm_lazy_mmu_scope_end_), unused)) = hm_lazy_mmu_enter()
 #endif
 #endif /* HM_LAZY_MMU_H */

@@ -136,8 +136,8 @@ static inline void hm_pte_set_kernel(hm_pte_t *ptep, hm_pte_t pte)
 }
 
 /*
- * The same for an entry of either kind. User entries are not published: a fault that the walker's late
- * sight of one causes is repaired by the fault handler (hm_pgtable_fault_is_spurious()).
+ * The same for an entry of either kind. User entries are not published: a fault that the walker's
+ * late sight of one causes is repaired by the fault handler (hm_pgtable_fault_is_spurious()).
  */
 static inline void hm_pte_set(hm_pte_t *ptep, hm_pte_t pte)
 {
@@ -158,9 +158,10 @@ static inline void hm_pte_clear(hm_pte_t *ptep)
 }
 
 /*
- * Replaces *expected by desired if it is still there, as a compare-and-swap; otherwise writes nothing
- * and puts what was found into *expected. Publishes if the entry turned valid and is the kernel's.
- * For entries that hardware (access flag, dirty state) or lock-free writers change too. Any context.
+ * Replaces *expected by desired if it is still there, as a compare-and-swap; otherwise writes
+ * nothing and puts what was found into *expected. Publishes if the entry turned valid and is the
+ * kernel's. For entries that hardware (access flag, dirty state) or lock-free writers change too.
+ * Any context.
  */
 static inline HM_MUST_USE_ bool hm_pte_update(hm_pte_t *ptep, hm_pte_t *expected, hm_pte_t desired)
 {
@@ -217,8 +218,8 @@ static inline void hm_pte_store_range_(hm_pte_t *ptep, unsigned int n, hm_pte_t 
 
 /*
  * Writes n consecutive entries of one table: first, first + step, ... (step in the entry's own
- * format: for pages, their size). As n calls of hm_pte_set(), but what first is decides for all, once:
- * all valid or none, all the kernel's or none. n = 0 does nothing.
+ * format: for pages, their size). As n calls of hm_pte_set(), but what first is decides for all,
+ * once: all valid or none, all the kernel's or none. n = 0 does nothing.
  */
 static inline void hm_pte_set_range(hm_pte_t *ptep, unsigned int n, hm_pte_t first, uint64_t step)
 {
@@ -239,8 +240,9 @@ static inline void hm_pte_clear_range(hm_pte_t *ptep, unsigned int n)
 }
 
 /*
- * Writes n consecutive entries of a table that no walker can reach yet: nothing is owed but the order
- * before the link, which hm_pte_link() gives. With an entry of 0 and a step of 0 it zeroes a table.
+ * Writes n consecutive entries of a table that no walker can reach yet: nothing is owed but the
+ * order before the link, which hm_pte_link() gives. With an entry of 0 and a step of 0 it zeroes a
+ * table.
  */
 static inline void hm_pte_fill(hm_pte_t *ptep, unsigned int n, hm_pte_t first, uint64_t step)
 {
@@ -260,9 +262,9 @@ static inline void hm_pte_link(hm_pte_t *ptep, hm_pte_t table)
 
 /*
  * No CPU uses a translation of [va, va + size) from before this call once it returns. Call it after
- * entries there were changed or cleared, and before the memory or the tables that they pointed to are
- * used for anything else. What a section still owes is published first. size 0 does nothing; a range
- * that wraps is a caller bug: HM_BUG, and it ends at the top of the address space.
+ * entries there were changed or cleared, and before the memory or the tables that they pointed to
+ * are used for anything else. What a section still owes is published first. size 0 does nothing; a
+ * range that wraps is a caller bug: HM_BUG, and it ends at the top of the address space.
  */
 static inline void hm_pgtable_invalidate(hm_va_t va, uint64_t size, enum hm_invalidate what)
 {
@@ -279,9 +281,10 @@ static inline void hm_pgtable_invalidate(hm_va_t va, uint64_t size, enum hm_inva
 /*
  * For the fault handler: whether the tables permit the access that faulted, so that the fault came
  * from a verdict of "invalid" that outlived the entry's publication, and repeating the access is
- * right. Such a fault is what another CPU sees that used an address before a context synchronisation
- * event, and what a user entry may cause. If true, everything this CPU wrote is published too, so
- * that the repetition makes progress. Any context; no table on the way may be freed meanwhile.
+ * right. Such a fault is what another CPU sees that used an address before a context
+ * synchronisation event, and what a user entry may cause. If true, everything this CPU wrote is
+ * published too, so that the repetition makes progress. Any context; no table on the way may be
+ * freed meanwhile.
  */
 static inline bool hm_pgtable_fault_is_spurious(hm_va_t va, enum hm_access access)
 {

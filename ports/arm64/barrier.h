@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * barrier.h -- the hooks of lazy_mmu.h as arm64 barriers. Include it from your hardmap_port.h, which
- * adds hm_port_lazy_mmu() and HM_BUG.
+ * barrier.h -- the hooks of lazy_mmu.h as arm64 barriers. Include it from your hardmap_port.h,
+ * which adds hm_port_lazy_mmu() and HM_BUG.
  */
 #ifndef HM_ARM64_BARRIER_H
 #define HM_ARM64_BARRIER_H

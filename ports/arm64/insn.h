@@ -3,9 +3,9 @@
  * insn.h -- every instruction of the arm64 port that C cannot express, one function each, and the
  * accesses to translation tables.
  *
- * The other headers of this port include it as <arm64/insn.h>, never by a relative path: whoever puts
- * another arm64/insn.h earlier on the include path (the hosted port, the example kernel's counters)
- * sees every instruction and every table access that the port executes.
+ * The other headers of this port include it as <arm64/insn.h>, never by a relative path: whoever
+ * puts another arm64/insn.h earlier on the include path (the hosted port, the example kernel's
+ * counters) sees every instruction and every table access that the port executes.
  */
 #ifndef HM_ARM64_INSN_H
 #define HM_ARM64_INSN_H

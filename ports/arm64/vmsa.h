@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * vmsa.h -- VMSAv8-64 stage 1 descriptors, EL1&0 regime, 4K granule, 48-bit addresses (Arm ARM D8.3),
- * and the entry hooks of pgtable.h over them. Include it from your hardmap_port.h, which adds
+ * vmsa.h -- VMSAv8-64 stage 1 descriptors, EL1&0 regime, 4K granule, 48-bit addresses (Arm ARM
+ * D8.3), and the entry hooks of pgtable.h over them. Include it from your hardmap_port.h, which
+ * adds
  *
  *	hm_pte_t *hm_port_pgtable_map(hm_pa_t table);    // where running code reaches a table
  *	hm_pte_t *hm_port_pgtable_root(hm_va_t va);      // the table of TTBR0 or TTBR1
  *
- * Levels are those of pgtable.h, counted from the leaves: level 0 here is lookup level 3 of the Arm ARM.
+ * Levels are those of pgtable.h, counted from the leaves: level 0 here is lookup level 3 of the Arm
+ * ARM.
  */
 #ifndef HM_ARM64_VMSA_H
 #define HM_ARM64_VMSA_H
@@ -15,35 +17,34 @@
 #undef HM_PGTABLE_TYPES_ONLY
 #include <arm64/insn.h>
 
-#define HM_ARM64_PAGE_SHIFT	12
-#define HM_ARM64_TABLE_SHIFT	9 /* log2 of the entries of a table */
-#define HM_PORT_PGTABLE_LEVELS	4
+#define HM_ARM64_PAGE_SHIFT 12
+#define HM_ARM64_TABLE_SHIFT 9 /* log2 of the entries of a table */
+#define HM_PORT_PGTABLE_LEVELS 4
 #define HM_PORT_PGTABLE_ENTRIES 512
 
 /* Descriptor fields (Arm ARM D8.3.1, D8.3.2). */
-#define HM_ARM64_VALID	  UINT64_C(0x0000000000000001)
-#define HM_ARM64_TABLE	  UINT64_C(0x0000000000000002) /* or page, at level 0; 0: block */
-#define HM_ARM64_ATTR(n)  ((uint64_t)(n) << 2)	       /* AttrIndx: which field of MAIR_EL1, 0 to 7 */
-#define HM_ARM64_USER	  UINT64_C(0x0000000000000040) /* AP[1]: EL0 too */
+#define HM_ARM64_VALID UINT64_C(0x0000000000000001)
+#define HM_ARM64_TABLE UINT64_C(0x0000000000000002) /* or page, at level 0; 0: block */
+#define HM_ARM64_ATTR(n) ((uint64_t)(n) << 2) /* AttrIndx: which field of MAIR_EL1, 0 to 7 */
+#define HM_ARM64_USER UINT64_C(0x0000000000000040) /* AP[1]: EL0 too */
 #define HM_ARM64_READONLY UINT64_C(0x0000000000000080) /* AP[2] */
 #define HM_ARM64_INNER_SHAREABLE UINT64_C(0x0000000000000300) /* SH */
 #define HM_ARM64_ACCESSED UINT64_C(0x0000000000000400) /* AF */
 #define HM_ARM64_NOT_GLOBAL UINT64_C(0x0000000000000800) /* nG */
-#define HM_ARM64_ADDRESS  UINT64_C(0x0000fffffffff000)
-#define HM_ARM64_PXN	  UINT64_C(0x0020000000000000) /* EL1 does not execute it */
-#define HM_ARM64_UXN	  UINT64_C(0x0040000000000000) /* EL0 does not execute it */
+#define HM_ARM64_ADDRESS UINT64_C(0x0000fffffffff000)
+#define HM_ARM64_PXN UINT64_C(0x0020000000000000) /* EL1 does not execute it */
+#define HM_ARM64_UXN UINT64_C(0x0040000000000000) /* EL0 does not execute it */
 
 /* MAIR_EL1 that the mappings below assume in fields 0 and 1: Normal write-back, Device-nGnRnE. */
 #define HM_ARM64_MAIR 0x00ff
 
 /* What a page or block is for. All have AF set: the port has no access-flag handler. */
-#define HM_ARM64_KERNEL_DATA_                                                      \
+#define HM_ARM64_KERNEL_DATA_ \
 	(HM_ARM64_ATTR(0) | HM_ARM64_INNER_SHAREABLE | HM_ARM64_ACCESSED | HM_ARM64_UXN)
 #define HM_ARM64_KERNEL_RW (HM_ARM64_KERNEL_DATA_ | HM_ARM64_PXN)
 #define HM_ARM64_KERNEL_RO (HM_ARM64_KERNEL_DATA_ | HM_ARM64_PXN | HM_ARM64_READONLY)
 #define HM_ARM64_KERNEL_RX (HM_ARM64_KERNEL_DATA_ | HM_ARM64_READONLY)
-#define HM_ARM64_KERNEL_DEVICE \
-	(HM_ARM64_ATTR(1) | HM_ARM64_ACCESSED | HM_ARM64_PXN | HM_ARM64_UXN)
+#define HM_ARM64_KERNEL_DEVICE (HM_ARM64_ATTR(1) | HM_ARM64_ACCESSED | HM_ARM64_PXN | HM_ARM64_UXN)
 #define HM_ARM64_USER_DATA_                                                               \
 	(HM_ARM64_ATTR(0) | HM_ARM64_INNER_SHAREABLE | HM_ARM64_ACCESSED | HM_ARM64_PXN | \
 	 HM_ARM64_USER | HM_ARM64_NOT_GLOBAL)
@@ -58,8 +59,8 @@ static inline unsigned int hm_arm64_level_shift(unsigned int level)
 }
 
 /*
- * The entry of a level that maps the memory at pa: a page at level 0, a block at levels 1 (2M) and 2
- * (1G). The entry 0, which maps nothing, if the level has no blocks (without FEAT_LPA2, 512G is
+ * The entry of a level that maps the memory at pa: a page at level 0, a block at levels 1 (2M) and
+ * 2 (1G). The entry 0, which maps nothing, if the level has no blocks (without FEAT_LPA2, 512G is
  * none), if pa is not aligned to the size or has more than 48 bits, or if attributes has other bits
  * than attributes (Arm ARM D8.3.1).
  */
@@ -76,8 +77,8 @@ static inline hm_pte_t hm_arm64_leaf(hm_pa_t pa, unsigned int level, uint64_t at
 }
 
 /*
- * The entry that links the table at pa, without hierarchical permissions: what is below decides. The
- * entry 0 if pa is not a page's or has more than 48 bits (Arm ARM D8.3.1).
+ * The entry that links the table at pa, without hierarchical permissions: what is below decides.
+ * The entry 0 if pa is not a page's or has more than 48 bits (Arm ARM D8.3.1).
  */
 static inline hm_pte_t hm_arm64_table(hm_pa_t pa)
 {
@@ -153,7 +154,8 @@ static inline hm_pa_t hm_port_pte_table(hm_pte_t pte)
 
 static inline unsigned int hm_port_pgtable_index(hm_va_t va, unsigned int level)
 {
-	return (unsigned int)(va.val >> hm_arm64_level_shift(level)) & (HM_PORT_PGTABLE_ENTRIES - 1);
+	return (unsigned int)(va.val >> hm_arm64_level_shift(level)) &
+	       (HM_PORT_PGTABLE_ENTRIES - 1);
 }
 
 /* EL1's view without hierarchical permissions, PIE or POE (Arm ARM D8.4.1). Not accessed: an access

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * hardmap_port.h -- the hosted port: the arm64 port's descriptors, barriers and TLB maintenance over the
- * instructions of hosted/arm64/insn.h. Physical addresses are host addresses. Include path:
- * include, ports/hosted, ports, in this order; link ports/hosted/hosted.c.
+ * hardmap_port.h -- the hosted port: the arm64 port's descriptors, barriers and TLB maintenance
+ * over the instructions of hosted/arm64/insn.h. Physical addresses are host addresses. Include
+ * path: include, ports/hosted, ports, in this order; link ports/hosted/hosted.c.
  */
 #ifndef HM_HOSTED_HARDMAP_PORT_H
 #define HM_HOSTED_HARDMAP_PORT_H

@@ -36,6 +36,6 @@ void hm_hosted_event(enum hm_insn_kind kind, const void *address, uint64_t value
 {
 	hm_hosted.counts[kind]++;
 	if (hm_hosted.events < HM_HOSTED_TRACE)
-		hm_hosted.trace[hm_hosted.events++] =
-			(struct hm_hosted_event){ kind, address, value };
+		hm_hosted.trace[hm_hosted.events++] = (struct hm_hosted_event){ kind, address,
+										value };
 }

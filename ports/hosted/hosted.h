@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * hosted.h -- the hosted port's machine: one CPU without a TLB that counts and traces every hook. Not a
- * model of the architecture: it shows what the library does, not whether it is enough.
+ * hosted.h -- the hosted port's machine: one CPU without a TLB that counts and traces every hook.
+ * Not a model of the architecture: it shows what the library does, not whether it is enough.
  *
  * USE      hm_hosted_reset();  ... run the code under test ...  hm_hosted.counts[HM_INSN_ISB]
  *          hm_hosted_switch_context(&lazy) says on whose behalf the code runs from now on.
@@ -20,7 +20,7 @@
 struct hm_hosted_event {
 	enum hm_insn_kind kind;
 	const void *address; /* of the table entry accessed */
-	uint64_t value;	     /* stored or loaded; of a TLBI, its operand */
+	uint64_t value; /* stored or loaded; of a TLBI, its operand */
 };
 
 #define HM_HOSTED_TRACE 256 /* events kept; later ones are only counted */
@@ -33,8 +33,8 @@ struct hm_hosted {
 	uint64_t counts[HM_INSN_KINDS];
 	struct hm_hosted_event trace[HM_HOSTED_TRACE];
 	unsigned int events; /* in trace */
-	unsigned int bugs;   /* calls of HM_BUG */
-	const char *bug;     /* the last one's message, NULL: none */
+	unsigned int bugs; /* calls of HM_BUG */
+	const char *bug; /* the last one's message, NULL: none */
 };
 extern struct hm_hosted hm_hosted;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * insn.c -- the hot paths of lazy_mmu.h and pgtable.h as functions of their own, compiled for arm64 and
- * executed instruction by instruction by read_insns.py. Never linked.
+ * insn.c -- the hot paths of lazy_mmu.h and pgtable.h as functions of their own, compiled for arm64
+ * and executed instruction by instruction by read_insns.py. Never linked.
  */
 #include <hardmap/pgtable.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * lazy_section.c -- how many barriers writing entries costs, in and out of sections, counted by the hosted
- * port.
+ * lazy_section.c -- how many barriers writing entries costs, in and out of sections, counted by the
+ * hosted port.
  *
  * USE      lazy_section OUT.json    one JSON object per line and case, and a table on stdout
  *          lazy_section --check     the same table, compared with what each case promises
@@ -14,8 +14,8 @@
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
-static _Alignas(HM_PORT_PGTABLE_ENTRIES * sizeof(hm_pte_t)) hm_pte_t
-	tables[3][HM_PORT_PGTABLE_ENTRIES];
+static _Alignas(HM_PORT_PGTABLE_ENTRIES *
+		sizeof(hm_pte_t)) hm_pte_t tables[3][HM_PORT_PGTABLE_ENTRIES];
 
 /* A valid kernel entry; other pages for each table. */
 static hm_pte_t page(unsigned int table, unsigned int i)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * lazy_mmu.c -- what every port must get from lazy_mmu.h. A "write" here is what an entry writer tells the
- * module after a store: hm_lazy_mmu_queue().
+ * lazy_mmu.c -- what every port must get from lazy_mmu.h. A "write" here is what an entry writer
+ * tells the module after a store: hm_lazy_mmu_queue().
  */
 #include "probe.h"
 #include "suite.h"
@@ -431,7 +431,8 @@ CASE(switch_is_unconditional_and_pays_nothing)
 /* An inner section that is left before the innermost. */
 CASE(leave_out_of_order)
 {
-	hm_lazy_mmu_token_t a = hm_lazy_mmu_enter(), b = hm_lazy_mmu_enter(), c = hm_lazy_mmu_enter();
+	hm_lazy_mmu_token_t a = hm_lazy_mmu_enter(), b = hm_lazy_mmu_enter(),
+			    c = hm_lazy_mmu_enter();
 	hm_lazy_mmu_token_t later;
 
 	writes(1);

@@ -135,9 +135,9 @@ CASE(range_writes_exactly_its_entries)
 					 probe_page_step());
 			EXPECT(counted(n, n ? 1 : 0, 0, 0));
 			for (i = 0; i < ENTRIES; i++)
-				EXPECT(holds(i, i >= start && i < start + n ?
-							probe_kernel_page(5 + i - start) :
-							none()));
+				EXPECT(holds(i, i >= start && i < start + n
+							? probe_kernel_page(5 + i - start)
+							: none()));
 		}
 	}
 }

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * probe.h -- what the contract suite asks of a port under test, beside the hooks: the port's barriers
- * counted, execution contexts to run on, and some entries in its format. One probe a port.
+ * probe.h -- what the contract suite asks of a port under test, beside the hooks: the port's
+ * barriers counted, execution contexts to run on, and some entries in its format. One probe a port.
  */
 #ifndef PROBE_H
 #define PROBE_H
 #include <hardmap/pgtable.h>
 
 struct probe_counts {
-	unsigned int publish;	/* hm_port_lazy_publish() */
-	unsigned int sync;	/* hm_port_lazy_context_sync() */
-	unsigned int switched;	/* hm_port_lazy_switch() */
-	unsigned int order;	/* hm_port_pgtable_order_fill() */
-	unsigned int stores;	/* entries written, compare-and-swap included */
-	unsigned int bugs;	/* HM_BUG */
+	unsigned int publish; /* hm_port_lazy_publish() */
+	unsigned int sync; /* hm_port_lazy_context_sync() */
+	unsigned int switched; /* hm_port_lazy_switch() */
+	unsigned int order; /* hm_port_pgtable_order_fill() */
+	unsigned int stores; /* entries written, compare-and-swap included */
+	unsigned int bugs; /* HM_BUG */
 };
 
 #define PROBE_CONTEXTS 3

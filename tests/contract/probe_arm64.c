@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * probe_arm64.c -- the part of a probe that all ports over ports/arm64 share: entries and tables in its format, and
- * what its instruction counts say of the hooks.
+ * probe_arm64.c -- the part of a probe that all ports over ports/arm64 share: entries and tables in
+ * its format, and what its instruction counts say of the hooks.
  */
 #include "probe_arm64.h"
 #include "probe.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * probe_arm64.h -- what probe_arm64.c asks of the environment that the port runs in, beside the functions of
- * probe.h that it leaves to it: probe_run_on(), probe_interrupt(), probe_set_root().
+ * probe_arm64.h -- what probe_arm64.c asks of the environment that the port runs in, beside the
+ * functions of probe.h that it leaves to it: probe_run_on(), probe_interrupt(), probe_set_root().
  */
 #ifndef PROBE_ARM64_H
 #define PROBE_ARM64_H

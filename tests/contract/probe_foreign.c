@@ -21,8 +21,12 @@ void probe_reset(void)
 struct probe_counts probe_read(void)
 {
 	const struct probe_counts counts = {
-		.publish = foreign.publish, .sync = foreign.sync,     .switched = foreign.switched,
-		.order = foreign.order,	    .stores = foreign.stores, .bugs = foreign.bugs,
+		.publish = foreign.publish,
+		.sync = foreign.sync,
+		.switched = foreign.switched,
+		.order = foreign.order,
+		.stores = foreign.stores,
+		.bugs = foreign.bugs,
 	};
 
 	foreign.publish = foreign.sync = foreign.switched = 0;

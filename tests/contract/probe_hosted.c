@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * probe_hosted.c -- the contract suite's probe for the hosted port, with either way to treat exceptions.
+ * probe_hosted.c -- the contract suite's probe for the hosted port, with either way to treat
+ * exceptions.
  */
 #include "probe.h"
 #include "probe_arm64.h"

@@ -10,8 +10,8 @@ typedef __UINTPTR_TYPE__ uintptr_t;
 #define UINT64_C(constant) constant##ull
 
 #ifndef __cplusplus
-#define bool  _Bool
-#define true  1
+#define bool _Bool
+#define true 1
 #define false 0
 #endif
 #endif

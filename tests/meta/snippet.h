@@ -26,8 +26,8 @@ extern unsigned int n;
 /* The kernel around the library. */
 struct exception_frame;
 struct thread;
+extern struct thread *thread_is_free;
 struct thread *current_thread(void);
 void panic(const char *message);
 void dispatch(struct exception_frame *frame);
-unsigned int cpu_id(void);
 #endif

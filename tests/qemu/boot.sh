@@ -1,17 +1,20 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR GPL-2.0-only
 #
-# boot.sh [-t SECONDS] [-c CPUS] KERNEL [TRACE] -- boots a bare-metal kernel in QEMU's virt machine, its console on
-# standard output, with a trace (plain or .xz) in memory where examples/kernel/layout.h has it. Exits with
-# the status that the kernel ended the machine with; 124 if that takes more than SECONDS (default 120).
+# boot.sh [-t SECONDS] [-c CPUS] [-p PROCESSOR] KERNEL [TRACE] -- boots a bare-metal kernel in QEMU's virt machine,
+# its console on standard output, with a trace (plain or .xz) in memory where
+# examples/kernel/layout.h has it. Exits with the status that the kernel ended the machine with; 124
+# if that takes more than SECONDS (default 120).
 set -eu
 
 seconds=120
 cpus=2
-while getopts t:c: option; do
+processor=max
+while getopts t:c:p: option; do
 	case $option in
 	t) seconds=$OPTARG ;;
 	c) cpus=$OPTARG ;;
+	p) processor=$OPTARG ;;
 	*) exit 2 ;;
 	esac
 done
@@ -29,5 +32,5 @@ else
 fi
 
 # -net none: no boot ROM is looked for.
-timeout "$seconds" "${QEMU_AARCH64:-qemu-system-aarch64}" -M virt -cpu max -smp "$cpus" -m 512M \
+timeout "$seconds" "${QEMU_AARCH64:-qemu-system-aarch64}" -M virt -cpu "$processor" -smp "$cpus" -m 512M \
 	-nographic -net none -semihosting-config enable=on,target=native -kernel "$kernel" "$@" </dev/null

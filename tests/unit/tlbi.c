@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * tlbi.c -- ports/arm64/tlbi.h: operands by their bits, and that the operations of a range cover it exactly.
+ * tlbi.c -- ports/arm64/tlbi.h: operands by their bits, and that the operations of a range cover it
+ * exactly.
  */
 #include "suite.h"
 #include <hardmap/pgtable.h>
@@ -31,21 +32,22 @@ CASE(range_operand)
 {
 	EXPECT(hm_arm64_tlbi_range_operand(va(0x12345000), 0, 0) == UINT64_C(0x0000400000012345));
 	EXPECT(hm_arm64_tlbi_range_operand(va(UINT64_C(0xffff800012345000)), 3, 31) ==
-	       (UINT64_C(0x1800012345) | UINT64_C(31) << 39 | UINT64_C(3) << 44 | UINT64_C(1) << 46));
+	       (UINT64_C(0x1800012345) | UINT64_C(31) << 39 | UINT64_C(3) << 44 |
+		UINT64_C(1) << 46));
 }
 
 /* The trace is: DSB ISHST; operations that cover each page of [start, start + pages) once, in order, all of
  * one kind; DSB ISH; ISB. Returns the number of operations, 0 if it is anything else. */
-static unsigned int operations_that_cover(uint64_t start, uint64_t pages, enum hm_insn_kind page_form,
-					  enum hm_insn_kind range_form)
+static unsigned int operations_that_cover(uint64_t start, uint64_t pages,
+					  enum hm_insn_kind page_form, enum hm_insn_kind range_form)
 {
 	const struct hm_hosted_event *event = hm_hosted.trace;
 	const struct hm_hosted_event *end = event + hm_hosted.events;
 	uint64_t next = start >> 12;
 	unsigned int operations = 0;
 
-	if (end - event < 4 || event->kind != HM_INSN_DSB_ISHST || end[-2].kind != HM_INSN_DSB_ISH ||
-	    end[-1].kind != HM_INSN_ISB)
+	if (end - event < 4 || event->kind != HM_INSN_DSB_ISHST ||
+	    end[-2].kind != HM_INSN_DSB_ISH || end[-1].kind != HM_INSN_ISB)
 		return 0;
 	for (event++; event < end - 2; event++, operations++) {
 		uint64_t operand = event->value;
@@ -72,8 +74,23 @@ static unsigned int operations_that_cover(uint64_t start, uint64_t pages, enum h
 /* Any number of pages is covered exactly, by at most one operation a scale and one for an odd page. */
 CASE(ranges_are_covered_exactly)
 {
-	static const uint64_t pages[] = { 1, 2, 3, 31, 32, 62, 63, 64, 65, 511, 512, 513, 2047, 65535,
-					  65536, 1u << 20, (1u << 21) - 1 };
+	static const uint64_t pages[] = { 1,
+					  2,
+					  3,
+					  31,
+					  32,
+					  62,
+					  63,
+					  64,
+					  65,
+					  511,
+					  512,
+					  513,
+					  2047,
+					  65535,
+					  65536,
+					  1u << 20,
+					  (1u << 21) - 1 };
 	const uint64_t start = UINT64_C(0xffff800012345000);
 	unsigned int i, n;
 
@@ -121,7 +138,8 @@ CASE(unaligned_bytes_round_outwards)
 CASE(top_of_the_address_space)
 {
 	hm_pgtable_invalidate(va(UINT64_C(0) - 4096), 4096, HM_INVALIDATE_LEAVES);
-	EXPECT(operations_that_cover(UINT64_C(0) - 4096, 1, HM_INSN_TLBI_VAALE1IS, HM_INSN_KINDS) == 1);
+	EXPECT(operations_that_cover(UINT64_C(0) - 4096, 1, HM_INSN_TLBI_VAALE1IS, HM_INSN_KINDS) ==
+	       1);
 }
 
 /* Too much for either way invalidates everything, broadcast, with the same barriers. */

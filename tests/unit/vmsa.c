@@ -88,8 +88,8 @@ CASE(user_entries)
 	EXPECT(hm_port_pte_is_user(hm_arm64_leaf(pa(0), 0, HM_ARM64_USER_RW)));
 	EXPECT(hm_port_pte_is_user(hm_arm64_leaf(pa(0), 0, HM_ARM64_USER_RO)));
 	EXPECT(hm_port_pte_is_user(hm_arm64_leaf(pa(0), 0, HM_ARM64_USER_RX)));
-	EXPECT(hm_port_pte_is_user(
-		hm_arm64_leaf(pa(0), 0, HM_ARM64_KERNEL_RX & ~HM_ARM64_UXN))); /* EL0 executes only */
+	EXPECT(hm_port_pte_is_user(hm_arm64_leaf(
+		pa(0), 0, HM_ARM64_KERNEL_RX & ~HM_ARM64_UXN))); /* EL0 executes only */
 	EXPECT(!hm_port_pte_is_user(hm_arm64_leaf(pa(0), 0, HM_ARM64_KERNEL_RW)));
 	EXPECT(!hm_port_pte_is_user(hm_arm64_leaf(pa(0), 0, HM_ARM64_KERNEL_RX)));
 }

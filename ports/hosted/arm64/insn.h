@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * insn.h -- the arm64 port's instructions as events of the hosted port: nothing is executed, everything is
- * counted and traced. Found as <arm64/insn.h> because ports/hosted comes before ports on the include path;
- * the functions are those of ports/arm64/insn.h.
+ * insn.h -- the arm64 port's instructions as events of the hosted port: nothing is executed,
+ * everything is counted and traced. Found as <arm64/insn.h> because ports/hosted comes before ports
+ * on the include path; the functions are those of ports/arm64/insn.h.
  */
 #ifndef HM_HOSTED_INSN_H
 #define HM_HOSTED_INSN_H

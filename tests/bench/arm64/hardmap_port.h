@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * hardmap_port.h -- the port of insn.c: what a kernel on arm64 has. The state is a member of the thread,
- * which a system register points to; misuse is checked, and told to a function that returns.
+ * hardmap_port.h -- the port of insn.c: what a kernel on arm64 has. The state is a member of the
+ * thread, which a system register points to; misuse is checked, and told to a function that
+ * returns.
  *
  * CONFIG   BENCH_LAZY_OFFSET    where in the thread the state is; a multiple of 8, not 0
  *          BENCH_FAULT_ATOMIC, BENCH_FAULT_CALL, BENCH_FAULT_LONG, BENCH_FAULT_UNKNOWN

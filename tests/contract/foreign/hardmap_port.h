@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * hardmap_port.h -- a port for an architecture that exists only here, as unlike arm64 as the contract allows:
- * three levels of 32 entries, pages of 1 KiB, descriptors whose fields lie elsewhere, compare-and-swap by
- * hand. It shows that the headers assume no architecture, and is the contract suite's plainest port.
+ * hardmap_port.h -- a port for an architecture that exists only here, as unlike arm64 as the
+ * contract allows: three levels of 32 entries, pages of 1 KiB, descriptors whose fields lie
+ * elsewhere, compare-and-swap by hand. It shows that the headers assume no architecture, and is the
+ * contract suite's plainest port.
  */
 #ifndef FOREIGN_HARDMAP_PORT_H
 #define FOREIGN_HARDMAP_PORT_H
@@ -13,15 +14,15 @@
 #include <hardmap/pgtable.h>
 #undef HM_PGTABLE_TYPES_ONLY
 
-#define HM_PORT_PGTABLE_LEVELS	3
+#define HM_PORT_PGTABLE_LEVELS 3
 #define HM_PORT_PGTABLE_ENTRIES 32
 
 #define FOREIGN_PAGE_BYTES UINT64_C(1024)
-#define FOREIGN_VALID	   (UINT64_C(1) << 63)
-#define FOREIGN_USER	   (UINT64_C(1) << 62)
-#define FOREIGN_WRITE	   (UINT64_C(1) << 61)
-#define FOREIGN_TABLE	   (UINT64_C(1) << 60)
-#define FOREIGN_FRAME	   ((UINT64_C(1) << 60) - 1) /* page number, or the table's address */
+#define FOREIGN_VALID (UINT64_C(1) << 63)
+#define FOREIGN_USER (UINT64_C(1) << 62)
+#define FOREIGN_WRITE (UINT64_C(1) << 61)
+#define FOREIGN_TABLE (UINT64_C(1) << 60)
+#define FOREIGN_FRAME ((UINT64_C(1) << 60) - 1) /* page number, or the table's address */
 
 struct foreign {
 	struct hm_lazy_mmu *context;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * insn.h -- the instructions of ports/arm64/insn.h, executed and counted. Put ports/arm64/counted before
- * ports on the include path and define hm_insn_count(); it may be called in any context, exception
- * handlers included.
+ * insn.h -- the instructions of ports/arm64/insn.h, executed and counted. Put ports/arm64/counted
+ * before ports on the include path and define hm_insn_count(); it may be called in any context,
+ * exception handlers included.
  */
 #ifndef HM_ARM64_COUNTED_INSN_H
 #define HM_ARM64_COUNTED_INSN_H

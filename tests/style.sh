@@ -1,0 +1,17 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT OR GPL-2.0-only
+#
+# style.sh BUILD ARM64_BUILD -- the form of the sources (.clang-format) and what clang-tidy finds in them (.clang-tidy; the
+# headers are read through the sources that include them), by the compile commands of two build directories.
+set -eu
+cd "$(dirname "$0")/.."
+
+git ls-files '*.c' '*.h' | xargs clang-format --dry-run --Werror
+tidy() {
+	build=$1
+	shift
+	printf '%s\n' "$@" | xargs -P "$(nproc)" -n 1 clang-tidy -p "$build" --quiet \
+		--extra-arg=-Wno-unknown-warning-option --extra-arg=-Wno-unused-command-line-argument
+}
+tidy "$1" tests/contract/*.c tests/unit/*.c tests/bench/lazy_section.c examples/hosted.c ports/hosted/*.c
+tidy "$2" examples/kernel/*.c tests/suite_*.c
