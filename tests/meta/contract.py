@@ -191,14 +191,15 @@ def gaps():
 
 
 def filled(directory, name, but=None):
-    """A copy of the template with every gap filled, but for one: a trap for a hook, a definition for a macro."""
+    """A copy of the template with every gap but one filled: hooks' with a trap, macros' with a value."""
     target = pathlib.Path(directory) / name
     target.mkdir()
     for path in TEMPLATE.glob('*.h'):
         lines = path.read_text().splitlines()
         for (gap_path, number), gap in gaps().items():
             if gap_path == path and gap != but:
-                lines[number] = f'#define {gap}{FILLINGS[gap]}' if gap in FILLINGS else '\t__builtin_trap();'
+                lines[number] = f'#define {gap}{FILLINGS[gap]}' if gap in FILLINGS else \
+                    '\t__builtin_trap();'
         (target / path.name).write_text('\n'.join(lines) + '\n')
     return target
 

@@ -5,8 +5,9 @@ Examples are the blocks marked ```c in README.md and ports/README.md, and in the
 header's manual the paragraphs whose first line is an #include or ends, its // comment aside, in ; { or }.
 An example is
  - a header, if its first line is a comment that opens with a name: /* thread.h ... */. It is compiled, and
-   the later examples of the document find it; a hardmap_port.h is their port from there on, otherwise the
-   hosted one is. Only arm64 compilers see the arm64 port's instructions, others those of the hosted port;
+   the later examples of the document find it. A hardmap_port.h is their port from there on, otherwise the
+   hosted one is; it must bear a second inclusion, as each module includes it. Only arm64 compilers see the
+   arm64 port's instructions, others those of the hosted port;
  - declarations, if a line is a sole { or starts with static, extern, typedef, struct x { or enum x {;
  - statements of a function, otherwise.
 #include lines stand before all that. A block without one is compiled as if it included every module. The
@@ -19,7 +20,6 @@ import tempfile
 from meta import HERE, HOSTED, MODULES, ROOT, WARNINGS, add, available, compiles, have, includes, run
 
 DOCUMENTS = ['README.md', 'ports/README.md']
-MAY_BE_MISSING = ['README.md']
 ALL = [f'#include <hardmap/{each.name}>' for each in MODULES]
 # Examples leave out what is beside their point.
 FLAGS = [*WARNINGS, '-std=gnu11', '-Wno-unused-parameter', '-Wno-unused-variable', '-Wno-missing-prototypes',
@@ -95,7 +95,7 @@ def document(name, examples, everything, temporary):
                 (later / each.name).write_text(each.read_text())
             (later / header[1]).write_text(f'#line {line} "{name}"\n{text}\n')
             directory = later
-            unit = f'#include "{header[1]}"\n' * 2 + '\n'.join(ALL) + '\n'
+            unit = '\n'.join([*ALL, f'#include "{header[1]}"']) + '\n'
             if header[1] != 'hardmap_port.h':
                 unit = f'#include "{header[1]}"\n'
         else:
@@ -108,12 +108,9 @@ if __name__ == '__main__':
     with tempfile.TemporaryDirectory() as temporary:
         if available('gcc', 'clang'):
             for each in DOCUMENTS:
-                if (ROOT / each).exists():
-                    examples = blocks(ROOT / each)
-                    add(f'{each} has examples', lambda e=examples: '' if e else 'no ```c block')
-                    document(each, examples, True, temporary)
-                elif each not in MAY_BE_MISSING:
-                    add(f'{each} exists', lambda: 'it does not')
+                examples = blocks(ROOT / each)
+                add(f'{each} has examples', lambda e=examples: '' if e else 'no ```c block')
+                document(each, examples, True, temporary)
             for each in MODULES:
                 examples = manual_code(each)
                 add(f'the USE part of {each.name} has an example', lambda e=examples: '' if e else 'no code')
