@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR GPL-2.0-only
 #
-# run.sh -- sets up and passes every test, on a clean Debian 12 machine and on any that has the tools. Builds in build/;
-# each leg below is one meson build directory, so that a failure is repeated by one command:
+# run.sh -- sets up and passes every test, on a clean Debian 12 machine and on any that has the
+# tools. Builds in build/; each leg below is one meson build directory, so that a failure is
+# repeated by one command:
 #
 #     meson test -C build                 hosted suites, meta tests, counts of the benchmarks (gcc)
 #     meson test -C build/arm64           the arm64 build: user-mode QEMU, and the example kernel in system QEMU

@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR GPL-2.0-only
 #
-# style.sh BUILD ARM64_BUILD -- the form of the sources (.clang-format) and what clang-tidy finds in them (.clang-tidy; the
-# headers are read through the sources that include them), by the compile commands of two build directories.
+# style.sh BUILD ARM64_BUILD -- the form of the sources (.clang-format) and what clang-tidy finds in
+# them (.clang-tidy; the headers are read through the sources that include them), by the compile
+# commands of two build directories.
 set -eu
 cd "$(dirname "$0")/.."
 

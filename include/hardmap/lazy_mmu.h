@@ -21,7 +21,8 @@
  *          it has FEAT_ETS2 or FEAT_ETS3). Memory needed to take a fault (stacks) may rely on nothing less.
  *
  * STATE    Yours: one struct hm_lazy_mmu per execution context, written by that context alone; all-zero
- *          is "nothing open". An execution context is one of
+ *          is "nothing open". Memory that served one context may serve the next as it is, idle; zeroing
+ *          it would make tokens of the old one fit again. An execution context is one of
  *            thread           if exception entry calls hm_lazy_mmu_exception_push() and return calls
  *                             _pop(): a handler then runs on the thread's state, from a clean start;
  *            thread, softirq, if the port has no vectors of its own: hm_port_lazy_mmu() selects by
@@ -33,8 +34,8 @@
  *          forgotten leave) is a caller bug: HM_BUG is told, all that is pending is published, and
  *          every write is published at once until the outermost section is left.
  * CONFIG   HM_LAZY_MMU_TYPES_ONLY  stop after part 1; for headers that embed struct hm_lazy_mmu
- *          HM_NO_STD_HEADERS       uint64_t and bool are already declared (-nostdinc kernels)
- * PORT     HM_BUG and the hooks of part 3. Template: ports/template/lazy_mmu.h
+ *          HM_NO_STD_HEADERS       uint64_t, uintptr_t, UINT64_C and bool are declared already
+ * PORT     HM_BUG and the hooks of part 3. Template: ports/template
  * NOT      A TLB batcher: it never decides what to invalidate. Changing or removing a valid entry
  *          needs a TLBI, and hm_pgtable_invalidate() of pgtable.h orders it after what is pending.
  */

@@ -20,8 +20,8 @@
  * ERRORS   hm_pte_update() and hm_pgtable_fault_is_spurious() answer with a bool. A range that leaves
  *          its table is a caller bug: HM_BUG, and nothing is written.
  * CONFIG   HM_PGTABLE_TYPES_ONLY  stop after part 1; for ports
- *          HM_NO_STD_HEADERS      uint64_t, uintptr_t and bool are already declared
- * PORT     The hooks of lazy_mmu.h and of part 3. Template: ports/template/pgtable.h
+ *          HM_NO_STD_HEADERS      uint64_t, uintptr_t, UINT64_C, bool, true, false are declared
+ * PORT     The hooks of lazy_mmu.h and of part 3. Template: ports/template
  * NOT      A manager of address spaces: it allocates no table and decides no permission.
  *
  *          Publication is for entries that turn from invalid to valid. Changing or removing a valid
@@ -86,8 +86,8 @@ HM_PORT_REQUIRE(hm_pte_t, hm_port_pte_compare_exchange, (hm_pte_t *, hm_pte_t, h
 /* Every earlier store of this CPU to a table is visible to all observers, walkers included, no later
  * than the later store that links it. arm64: DMB ISHST. */
 HM_PORT_REQUIRE(void, hm_port_pgtable_order_fill, (void));
-/* Whether walkers may use the entry; whether it maps, for user mode too, a page or block (false for
- * a link). 0 is never valid. */
+/* Whether walkers may use the entry (0 is never valid); and whether it maps a page or block for user
+ * mode too, so that its publication may wait for a fault. In doubt false, as for a link. */
 HM_PORT_REQUIRE(bool, hm_port_pte_is_valid, (hm_pte_t));
 HM_PORT_REQUIRE(bool, hm_port_pte_is_user, (hm_pte_t));
 /* Whether a valid entry of that level links a table; which one; and where running code reaches it. */
@@ -106,14 +106,11 @@ HM_PORT_REQUIRE(bool, hm_port_pte_permits, (hm_pte_t, enum hm_access));
 HM_PORT_REQUIRE(void, hm_port_pgtable_invalidate, (hm_va_t, uint64_t, enum hm_invalidate));
 
 /* ---- 4. configuration: none, but the port's constants have bounds ---- */
-#ifdef __cplusplus
-static_assert(HM_PORT_PGTABLE_LEVELS >= 1 && HM_PORT_PGTABLE_LEVELS <= 5, "1 to 5 levels");
-#else
-_Static_assert(HM_PORT_PGTABLE_LEVELS >= 1 && HM_PORT_PGTABLE_LEVELS <= 5, "1 to 5 levels");
-_Static_assert(HM_PORT_PGTABLE_ENTRIES >= 2 &&
-		       !(HM_PORT_PGTABLE_ENTRIES & (HM_PORT_PGTABLE_ENTRIES - 1)),
-	       "a table has a power of two of entries");
-_Static_assert(sizeof(hm_pte_t) == 8, "an entry has 64 bits");
+#if HM_PORT_PGTABLE_LEVELS < 1 || HM_PORT_PGTABLE_LEVELS > 5
+#error "pgtable.h: HM_PORT_PGTABLE_LEVELS must be 1 to 5"
+#endif
+#if HM_PORT_PGTABLE_ENTRIES < 2 || (HM_PORT_PGTABLE_ENTRIES & (HM_PORT_PGTABLE_ENTRIES - 1))
+#error "pgtable.h: HM_PORT_PGTABLE_ENTRIES must be a power of two, at least 2"
 #endif
 
 /* ---- 5. interface ---- */

@@ -136,10 +136,11 @@ static inline bool hm_port_pte_is_valid(hm_pte_t pte)
 	return pte.val & HM_ARM64_VALID;
 }
 
-/* EL0 may read it (AP[1]) or execute it (UXN = 0). A link has neither bit and is the kernel's. */
+/* EL0 may read it: AP[1], which is ignored, and 0, in a link. What EL0 may only execute counts as the
+ * kernel's and is published without need: a link cannot be told from it without the level. */
 static inline bool hm_port_pte_is_user(hm_pte_t pte)
 {
-	return (pte.val & (HM_ARM64_USER | HM_ARM64_UXN)) != HM_ARM64_UXN;
+	return pte.val & HM_ARM64_USER;
 }
 
 static inline bool hm_port_pte_is_table(hm_pte_t pte, unsigned int level)

@@ -57,7 +57,7 @@ static inline bool hm_port_pte_is_valid(hm_pte_t pte)
 
 /* Of a valid entry: whether user mode can use what it maps. Such an entry is not published. False for a
  * link, whatever is below, and when in doubt: an entry taken for the kernel's only costs a barrier.
- * arm64: AP[1] set or UXN clear, in a page or block. */
+ * arm64: AP[1], ignored and 0 in a link. */
 static inline bool hm_port_pte_is_user(hm_pte_t pte)
 {
 #error "hm_port_pte_is_user: say whether the page or block is for user mode too"

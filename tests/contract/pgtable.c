@@ -46,6 +46,19 @@ CASE(set_publishes_valid_kernel_entries)
 	EXPECT(holds(0, probe_kernel_page(1)) && holds(1, probe_kernel_page(2)));
 }
 
+/* A link is the kernel's, whichever writer writes it. */
+CASE(links_are_published_by_every_writer)
+{
+	hm_pte_t expected = none();
+
+	hm_pte_set(probe_table(0), probe_link(1));
+	hm_pte_set_kernel(probe_table(0), probe_link(1));
+	hm_pte_set_range(probe_table(0), 1, probe_link(1), 0);
+	EXPECT(counted(3, 3, 0, 0));
+	EXPECT(hm_pte_update(probe_table(0) + 1, &expected, probe_link(1)));
+	EXPECT(counted(1, 1, 0, 0));
+}
+
 /* Invalid entries, emptied entries and user entries owe nothing. */
 CASE(set_of_anything_else_owes_nothing)
 {

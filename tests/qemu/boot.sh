@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR GPL-2.0-only
 #
-# boot.sh [-t SECONDS] [-c CPUS] [-p PROCESSOR] KERNEL [TRACE] -- boots a bare-metal kernel in QEMU's virt machine,
-# its console on standard output, with a trace (plain or .xz) in memory where
+# boot.sh [-t SECONDS] [-c CPUS] [-p PROCESSOR] KERNEL [TRACE] -- boots a bare-metal kernel in
+# QEMU's virt machine, its console on standard output, with a trace (plain or .xz) in memory where
 # examples/kernel/layout.h has it. Exits with the status that the kernel ended the machine with; 124
 # if that takes more than SECONDS (default 120).
 set -eu

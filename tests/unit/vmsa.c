@@ -82,16 +82,16 @@ CASE(link_or_leaf)
 					     level));
 }
 
-/* What EL0 can read or execute is a user entry; a link is not. */
+/* What EL0 can read is a user entry; a link is not, nor is a page that EL0 only executes. */
 CASE(user_entries)
 {
 	EXPECT(hm_port_pte_is_user(hm_arm64_leaf(pa(0), 0, HM_ARM64_USER_RW)));
-	EXPECT(hm_port_pte_is_user(hm_arm64_leaf(pa(0), 0, HM_ARM64_USER_RO)));
+	EXPECT(hm_port_pte_is_user(hm_arm64_leaf(pa(0), 1, HM_ARM64_USER_RO)));
 	EXPECT(hm_port_pte_is_user(hm_arm64_leaf(pa(0), 0, HM_ARM64_USER_RX)));
-	EXPECT(hm_port_pte_is_user(hm_arm64_leaf(
-		pa(0), 0, HM_ARM64_KERNEL_RX & ~HM_ARM64_UXN))); /* EL0 executes only */
+	EXPECT(!hm_port_pte_is_user(hm_arm64_leaf(pa(0), 0, HM_ARM64_KERNEL_RX & ~HM_ARM64_UXN)));
 	EXPECT(!hm_port_pte_is_user(hm_arm64_leaf(pa(0), 0, HM_ARM64_KERNEL_RW)));
 	EXPECT(!hm_port_pte_is_user(hm_arm64_leaf(pa(0), 0, HM_ARM64_KERNEL_RX)));
+	EXPECT(!hm_port_pte_is_user(hm_arm64_table(pa(0x1000))));
 }
 
 /* Each level takes nine bits of the address. */
