@@ -9,8 +9,14 @@ cd "$(dirname "$0")/.."
 . tests/need.sh
 
 trace=${1:-tests/data/qemu-build.ptt.xz}
-need meson ninja-build gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-system-arm xz-utils
+need meson ninja-build gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user qemu-system-arm \
+	xz-utils
 
-[ -f build/arm64/build.ninja ] || meson setup build/arm64 --cross-file tests/arm64.ini >/dev/null
-ninja -C build/arm64 examples/kernel/kernel.elf >/dev/null || ninja -C build/arm64 examples/kernel/kernel.elf
+log=$(mktemp)
+{ [ -f build/arm64/build.ninja ] || meson setup build/arm64 --cross-file tests/arm64.ini; } >"$log" 2>&1 &&
+	ninja -C build/arm64 examples/kernel/kernel.elf >>"$log" 2>&1 || {
+	cat "$log"
+	exit 1
+}
+rm -f "$log"
 exec tests/qemu/boot.sh -t 300 build/arm64/examples/kernel/kernel.elf "$trace"
