@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only
+ *
+ * insn.h -- the arm64 port's instructions as acts of the machine of machine.h. The functions are those
+ * of ports/arm64/insn.h; found as <arm64/insn.h> because ports/hosted/machine comes before ports on
+ * the include path.
+ */
+#ifndef HM_MACHINE_INSN_H
+#define HM_MACHINE_INSN_H
+#include <machine.h>
+
+static inline uint64_t hm_insn_ldr(const uint64_t *address)
+{
+	return hm_machine_load(address);
+}
+
+static inline void hm_insn_str(uint64_t *address, uint64_t value)
+{
+	hm_machine_store(address, value);
+}
+
+/* In no order: the machine stores them in either. */
+static inline uint64_t *hm_insn_stp(uint64_t *address, uint64_t first, uint64_t second)
+{
+	if (hm_machine_random(2)) {
+		hm_machine_store(address + 1, second);
+		hm_machine_store(address, first);
+	} else {
+		hm_machine_store(address, first);
+		hm_machine_store(address + 1, second);
+	}
+	return address + 2;
+}
+
+static inline uint64_t hm_insn_cas(uint64_t *address, uint64_t expected, uint64_t desired)
+{
+	return hm_machine_compare_exchange(address, expected, desired);
+}
+
+static inline void hm_insn_dsb_ishst(void)
+{
+	hm_machine_dsb(HM_INSN_DSB_ISHST);
+}
+
+static inline void hm_insn_dsb_ish(void)
+{
+	hm_machine_dsb(HM_INSN_DSB_ISH);
+}
+
+static inline void hm_insn_dmb_ishst(void)
+{
+	hm_machine_dmb();
+}
+
+static inline void hm_insn_isb(void)
+{
+	hm_machine_isb();
+}
+
+static inline void hm_insn_tlbi_vmalle1is(void)
+{
+	hm_machine_tlbi(HM_INSN_TLBI_VMALLE1IS, 0);
+}
+
+static inline void hm_insn_tlbi_vaae1is(uint64_t operand)
+{
+	hm_machine_tlbi(HM_INSN_TLBI_VAAE1IS, operand);
+}
+
+static inline void hm_insn_tlbi_vaale1is(uint64_t operand)
+{
+	hm_machine_tlbi(HM_INSN_TLBI_VAALE1IS, operand);
+}
+
+static inline void hm_insn_tlbi_rvaae1is(uint64_t operand)
+{
+	hm_machine_tlbi(HM_INSN_TLBI_RVAAE1IS, operand);
+}
+
+static inline void hm_insn_tlbi_rvaale1is(uint64_t operand)
+{
+	hm_machine_tlbi(HM_INSN_TLBI_RVAALE1IS, operand);
+}
+
+static inline uint64_t hm_insn_mrs_id_aa64isar0_el1(void)
+{
+	return hm_machine->config.has_tlbi_range ? UINT64_C(2) << 56 : 0;
+}
+#endif

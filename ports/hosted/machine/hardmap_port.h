@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only
+ *
+ * hardmap_port.h -- the real arm64 port on the machine of machine.h. Include path: include,
+ * ports/hosted/machine, ports, in this order; link machine.c.
+ */
+#ifndef HM_MACHINE_HARDMAP_PORT_H
+#define HM_MACHINE_HARDMAP_PORT_H
+#include <machine.h>
+
+#define HM_BUG(message) hm_machine_bug(message)
+
+static inline struct hm_lazy_mmu *hm_port_lazy_mmu(void)
+{
+	return &hm_machine->threads[hm_machine->running].lazy;
+}
+
+/* Physical addresses start at 1 GiB, so that none is mistaken for an index or a null. */
+static inline hm_pte_t *hm_port_pgtable_map(hm_pa_t table)
+{
+	return hm_machine->memory[(table.val - hm_machine_page(0).val) / HM_MACHINE_PAGE_BYTES];
+}
+
+static inline hm_pte_t *hm_port_pgtable_root(hm_va_t va)
+{
+	return va.val >> 63 ? hm_machine->root : NULL;
+}
+
+static inline bool hm_port_arm64_has_tlbi_range(void)
+{
+	return hm_machine->config.has_tlbi_range;
+}
+
+#include <arm64/barrier.h>
+#include <arm64/tlbi.h>
+#include <arm64/vmsa.h>
+#endif

@@ -1,0 +1,742 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only
+ *
+ * machine.c -- the machine of machine.h. It decodes descriptors and TLBI operands by itself, from
+ * the Arm ARM (D8.3, C5.5), so that a mistake in the port is not repeated here.
+ */
+#include <machine.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#define FIRST_ADDRESS UINT64_C(0x40000000)
+#define LEVELS 4
+#define VALID UINT64_C(1)
+#define TABLE UINT64_C(2) /* or page, at level 0 */
+#define ADDRESS UINT64_C(0x0000fffffffff000)
+#define READONLY UINT64_C(0x80)
+#define ACCESSED UINT64_C(0x400)
+#define NOT_GLOBAL UINT64_C(0x800)
+#define PXN (UINT64_C(1) << 53)
+/* What may not change from one valid leaf to another without break-before-make, beside the address and the size:
+ * AttrIndx and SH (Arm ARM D8.17.1). */
+#define MEMORY_TYPE UINT64_C(0x31c)
+
+struct hm_machine *hm_machine;
+
+/* ---- chance, and the record ---- */
+
+unsigned int hm_machine_random(unsigned int n)
+{
+	uint64_t x = hm_machine->random;
+
+	x ^= x >> 12;
+	x ^= x << 25;
+	x ^= x >> 27;
+	hm_machine->random = x;
+	return (unsigned int)((x * UINT64_C(0x2545f4914f6cdd1d)) >> 33) % n;
+}
+
+static void record(const char *what, uint64_t a, uint64_t b)
+{
+	struct hm_machine_event *event = &hm_machine->trace[hm_machine->events % HM_MACHINE_TRACE];
+
+	event->what = what;
+	event->time = hm_machine->now;
+	event->a = a;
+	event->b = b;
+	event->cpu = (uint8_t)hm_machine->cpu;
+	event->thread = (uint8_t)hm_machine->running;
+	hm_machine->events++;
+}
+
+void hm_machine_violation(const char *format, ...)
+{
+	va_list arguments;
+
+	if (hm_machine->violation[0])
+		return;
+	va_start(arguments, format);
+	vsnprintf(hm_machine->violation, sizeof(hm_machine->violation), format, arguments);
+	va_end(arguments);
+}
+
+void hm_machine_report(FILE *file)
+{
+	const struct hm_machine *m = hm_machine;
+	unsigned int i = m->events > HM_MACHINE_TRACE ? m->events - HM_MACHINE_TRACE : 0;
+
+	fprintf(file, "violation: %s\nseed %llu; the last events:\n", m->violation,
+		(unsigned long long)m->config.seed);
+	for (; i < m->events; i++) {
+		const struct hm_machine_event *event = &m->trace[i % HM_MACHINE_TRACE];
+
+		fprintf(file, "%8llu  CPU %u  thread %u  %-22s %#18llx %#18llx\n",
+			(unsigned long long)event->time, event->cpu, event->thread, event->what,
+			(unsigned long long)event->a, (unsigned long long)event->b);
+	}
+}
+
+void hm_machine_bug(const char *message)
+{
+	record(message, 0, 0);
+	hm_machine->bugs++;
+}
+
+/* ---- threads ---- */
+
+static struct hm_machine_thread *running(void)
+{
+	return &hm_machine->threads[hm_machine->running];
+}
+
+/* What a CPU concluded from the tables so far is dropped; and of its finished TLBIs, the last effects. */
+static void synchronise(unsigned int cpu)
+{
+	unsigned int i;
+
+	hm_machine->cpus[cpu].synchronised = hm_machine->now;
+	for (i = 0; i < hm_machine->invalidation_count; i++) {
+		struct hm_machine_invalidation *each = &hm_machine->invalidations[i];
+
+		if (each->cpu == cpu && each->completed)
+			each->synchronised = true;
+	}
+}
+
+/* Back to hm_machine_run(); returns when the thread is chosen again. */
+static void pass(void)
+{
+	struct hm_machine_thread *self = running();
+
+	swapcontext(&self->context, &hm_machine->scheduler);
+}
+
+void hm_machine_switch(void)
+{
+	struct hm_machine_thread *self = running();
+	unsigned int cpu = hm_machine->cpu;
+
+	if (!hm_machine->cpus[cpu].thread)
+		return; /* setting up */
+	hm_machine->cpus[cpu].thread = NULL;
+	self->ready = true;
+	pass();
+	hm_machine->migrations += hm_machine->cpu != cpu;
+}
+
+bool hm_machine_mask(bool masked)
+{
+	bool before = running()->masked;
+
+	running()->masked = masked;
+	return before;
+}
+
+unsigned int hm_machine_cpu_number(void)
+{
+	return hm_machine->cpu;
+}
+
+unsigned int hm_machine_thread_number(void)
+{
+	return hm_machine->running;
+}
+
+/* Before each instruction: time passes, another CPU may go on, an interrupt may come. */
+static void step(enum hm_insn_kind kind, const char *what, uint64_t a, uint64_t b)
+{
+	const struct hm_machine_config *config = &hm_machine->config;
+	struct hm_machine_thread *self = running();
+
+	if (hm_machine->cpus[hm_machine->cpu].thread) {
+		if (hm_machine->violation[0] || hm_machine_random(256) < config->interleave)
+			pass();
+		if (config->vector && !self->masked && self->exceptions < 2 &&
+		    hm_machine_random(256) < config->interrupt) {
+			self->exceptions++;
+			hm_machine->interrupts++;
+			hm_machine->now++;
+			record("exception entry", self->exceptions, 0);
+			synchronise(hm_machine->cpu);
+			config->vector();
+			hm_machine->now++;
+			record("exception return", self->exceptions, 0);
+			synchronise(hm_machine->cpu);
+			self->exceptions--;
+		}
+	}
+	hm_machine->now++;
+	if (kind < HM_INSN_KINDS)
+		hm_machine->counts[kind]++;
+	record(what, a, b);
+}
+
+static void enter_thread(void)
+{
+	struct hm_machine_thread *self = running();
+
+	self->body(self->argument);
+	self = running();
+	self->finished = true;
+	hm_machine->cpus[hm_machine->cpu].thread = NULL;
+	pass();
+}
+
+void hm_machine_thread(void (*body)(void *argument), void *argument)
+{
+	struct hm_machine_thread *thread = &hm_machine->threads[hm_machine->thread_count];
+
+	thread->number = hm_machine->thread_count++;
+	thread->body = body;
+	thread->argument = argument;
+	thread->ready = true;
+	getcontext(&thread->context);
+	thread->context.uc_stack.ss_sp = thread->stack;
+	thread->context.uc_stack.ss_size = sizeof(thread->stack);
+	thread->context.uc_link = NULL;
+	makecontext(&thread->context, enter_thread, 0);
+}
+
+/* A ready thread by chance, NULL if there is none. */
+static struct hm_machine_thread *choose_ready(void)
+{
+	unsigned int first = hm_machine_random(hm_machine->thread_count), i;
+
+	for (i = 0; i < hm_machine->thread_count; i++) {
+		struct hm_machine_thread *thread =
+			&hm_machine->threads[(first + i) % hm_machine->thread_count];
+
+		if (thread->ready)
+			return thread;
+	}
+	return NULL;
+}
+
+void hm_machine_run(void)
+{
+	struct hm_machine *m = hm_machine;
+
+	for (;;) {
+		struct hm_machine_cpu *cpu = NULL;
+		unsigned int first = hm_machine_random(m->config.cpus), i;
+
+		if (m->violation[0])
+			break;
+		for (i = 0; i < m->config.cpus && !cpu; i++) {
+			unsigned int number = (first + i) % m->config.cpus;
+			struct hm_machine_thread *ready = choose_ready();
+
+			if (!m->cpus[number].thread && ready) {
+				ready->ready = false;
+				ready->cpu = number;
+				m->cpus[number].thread = ready;
+			}
+			if (m->cpus[number].thread) {
+				cpu = &m->cpus[number];
+				m->cpu = number;
+			}
+		}
+		if (!cpu)
+			break;
+		m->running = cpu->thread->number;
+		swapcontext(&m->scheduler, &cpu->thread->context);
+	}
+	for (unsigned int i = 0; i < m->config.cpus; i++)
+		m->cpus[i].thread = NULL;
+	m->cpu = m->running = 0;
+}
+
+/* ---- table memory: what a walker may see ---- */
+
+static uint32_t location(const uint64_t *address)
+{
+	uintptr_t offset = (uintptr_t)address - (uintptr_t)hm_machine->memory;
+
+	return offset < sizeof(hm_machine->memory) ? (uint32_t)(offset / sizeof(uint64_t))
+						   : UINT32_MAX;
+}
+
+static const struct hm_machine_version *newest(uint32_t where)
+{
+	uint32_t index = hm_machine->newest[where];
+
+	return index ? &hm_machine->versions[index - 1] : NULL;
+}
+
+static uint64_t current(uint32_t where)
+{
+	const struct hm_machine_version *version = newest(where);
+
+	return version ? version->value : 0;
+}
+
+/* Whether whoever sees b sees a too: a store barrier of their CPU between them, or a was complete. */
+static bool ordered(const struct hm_machine_version *a, const struct hm_machine_version *b)
+{
+	return (a->cpu == b->cpu && a->epoch < b->epoch) || a->completed < b->issued;
+}
+
+static bool is_link(uint64_t value, unsigned int level)
+{
+	return level && (value & VALID) && (value & TABLE);
+}
+
+static unsigned int page_of(uint64_t value)
+{
+	return (unsigned int)(((value & ADDRESS) - FIRST_ADDRESS) / HM_MACHINE_PAGE_BYTES);
+}
+
+static uint64_t level_bytes(unsigned int level)
+{
+	return UINT64_C(1) << (12 + 9 * level);
+}
+
+static unsigned int index_at(uint64_t va, unsigned int level)
+{
+	return (unsigned int)(va >> (12 + 9 * level)) & (HM_MACHINE_ENTRIES - 1);
+}
+
+/* ---- TLBs: since when a CPU may have what it holds of an address ---- */
+
+static bool covers(const struct hm_machine_invalidation *each, uint64_t va)
+{
+	const uint64_t mask = (UINT64_C(1) << 44) - 1;
+
+	return !each->pages || (((va >> 12) - each->first_page) & mask) < each->pages;
+}
+
+/*
+ * The last invalidation of [va, va + bytes) that has emptied this CPU's TLB, 0: none since the
+ * start; and, for what the CPU executes right now, its pipeline: that of the CPU which invalidates
+ * keeps what it had translated ahead until its next context synchronisation event.
+ */
+static uint64_t floor_of(unsigned int cpu, uint64_t va, uint64_t bytes, bool tables, bool pipeline)
+{
+	uint64_t floor = 0;
+	unsigned int i;
+
+	for (i = hm_machine->invalidation_count; i--;) {
+		const struct hm_machine_invalidation *each = &hm_machine->invalidations[i];
+
+		if (each->issued <= floor)
+			break;
+		if (each->completed && (!pipeline || each->cpu != cpu || each->synchronised) &&
+		    (!tables || each->tables) && covers(each, va) && covers(each, va + bytes - 1))
+			floor = each->issued;
+	}
+	return floor;
+}
+
+/* ---- walks ---- */
+
+struct walk {
+	unsigned int cpu;
+	uint64_t va;
+	enum hm_access access;
+	uint64_t leaf_floor, table_floor;
+	uint64_t truth; /* the leaf that the tables have now; 0: none */
+	unsigned int truth_level;
+	unsigned int wanted; /* page that may not be reached; HM_MACHINE_PAGES: none */
+	/* What was found possible. */
+	bool fault, stale, denied, permitted, reached;
+};
+
+static bool permits(uint64_t value, enum hm_access access)
+{
+	if (!(value & VALID) || !(value & ACCESSED))
+		return false;
+	if (access == HM_ACCESS_WRITE)
+		return !(value & READONLY);
+	if (access == HM_ACCESS_EXECUTE)
+		return !(value & PXN);
+	return true;
+}
+
+static void see_leaf(struct walk *walk, uint64_t value, unsigned int level)
+{
+	uint64_t offset = walk->va & (level_bytes(level) - 1);
+
+	if (page_of(value) + offset / HM_MACHINE_PAGE_BYTES == walk->wanted)
+		walk->reached = true;
+	if (permits(value, walk->access))
+		walk->permitted = true;
+	else
+		walk->denied = true;
+	if (walk->truth &&
+	    (level != walk->truth_level ||
+	     (value & (ADDRESS | MEMORY_TYPE)) != (walk->truth & (ADDRESS | MEMORY_TYPE))))
+		walk->stale = true;
+}
+
+/*
+ * Every value of the entry that a walk for walk->va may have read, given that it came by that link,
+ * which it read at `after` at the earliest.
+ */
+static void explore(struct walk *walk, unsigned int level, unsigned int page,
+		    const struct hm_machine_version *link, uint64_t after)
+{
+	const uint64_t synchronised = hm_machine->cpus[walk->cpu].synchronised;
+	const struct hm_machine_version *version, *newer = NULL;
+	static const struct hm_machine_version initial = { .completed = 0 };
+	uint32_t next;
+
+	if (page >= HM_MACHINE_PAGES) {
+		hm_machine_violation("a walk leaves memory");
+		return;
+	}
+	if (page == walk->wanted)
+		walk->reached = true;
+	next = hm_machine->newest[page * HM_MACHINE_ENTRIES + index_at(walk->va, level)];
+	for (;;) {
+		uint64_t until = newer ? newer->completed : HM_MACHINE_NEVER;
+
+		if (newer && link && ordered(newer, link))
+			break;
+		version = next ? &hm_machine->versions[next - 1] : &initial;
+		if (!(version->value & VALID)) {
+			/* Not cached in a TLB: only what the pipeline holds since it was emptied. */
+			if (until >= synchronised && until >= after)
+				walk->fault = true;
+		} else if (is_link(version->value, level)) {
+			if (until >= walk->table_floor && until >= after)
+				explore(walk, level - 1, page_of(version->value), version,
+					version->issued > after ? version->issued : after);
+		} else if (until >= walk->leaf_floor && until >= after) {
+			see_leaf(walk, version->value, level);
+		}
+		if (version == &initial)
+			break;
+		newer = version;
+		next = version->older;
+	}
+}
+
+/* The leaf that the tables have now for the address, its level, 0 if there is none. */
+static uint64_t truth_of(uint64_t va, unsigned int *level)
+{
+	unsigned int page = location(&hm_machine->root->val) / HM_MACHINE_ENTRIES;
+	uint64_t value;
+
+	for (*level = LEVELS - 1;; (*level)--) {
+		value = current(page * HM_MACHINE_ENTRIES + index_at(va, *level));
+		if (!(value & VALID))
+			return 0;
+		if (!is_link(value, *level))
+			return value;
+		page = page_of(value);
+		if (page >= HM_MACHINE_PAGES)
+			return 0;
+	}
+}
+
+static struct walk walk_all(unsigned int cpu, hm_va_t va, enum hm_access access, bool pipeline,
+			    unsigned int wanted)
+{
+	struct walk walk = { .cpu = cpu, .va = va.val, .access = access, .wanted = wanted };
+
+	walk.leaf_floor = floor_of(cpu, va.val, 1, false, pipeline);
+	walk.table_floor = floor_of(cpu, va.val, 1, true, pipeline);
+	walk.truth = truth_of(va.val, &walk.truth_level);
+	if (hm_machine->root)
+		explore(&walk, LEVELS - 1, location(&hm_machine->root->val) / HM_MACHINE_ENTRIES,
+			NULL, 0);
+	return walk;
+}
+
+enum hm_machine_outcome hm_machine_access(hm_va_t va, enum hm_access access)
+{
+	struct walk walk;
+	bool allowed;
+
+	step(HM_INSN_KINDS, "access", va.val, access);
+	hm_machine->accesses++;
+	walk = walk_all(hm_machine->cpu, va, access, true, HM_MACHINE_PAGES);
+	allowed = permits(walk.truth, access);
+	if (allowed && walk.fault)
+		hm_machine_violation(
+			"spurious fault at %#llx: its entry may not have been seen yet",
+			(unsigned long long)va.val);
+	else if (allowed && (walk.stale || walk.denied))
+		hm_machine_violation("stale translation of %#llx after an owed TLBI",
+				     (unsigned long long)va.val);
+	else if (!allowed && walk.permitted)
+		hm_machine_violation(
+			"%#llx is still accessible: stale translation after an owed TLBI",
+			(unsigned long long)va.val);
+	return allowed ? HM_MACHINE_DONE : HM_MACHINE_FAULT;
+}
+
+enum hm_machine_outcome hm_machine_try(hm_va_t va, enum hm_access access)
+{
+	struct walk walk;
+	bool fault;
+
+	step(HM_INSN_KINDS, "access, may fault", va.val, access);
+	hm_machine->accesses++;
+	walk = walk_all(hm_machine->cpu, va, access, true, HM_MACHINE_PAGES);
+	fault = walk.fault || walk.denied;
+	if (fault && walk.permitted)
+		fault = hm_machine_random(2);
+	if (fault) { /* a synchronous exception: entry and, after its handler, return */
+		record("fault", va.val, 0);
+		synchronise(hm_machine->cpu);
+	}
+	return fault ? HM_MACHINE_FAULT : HM_MACHINE_DONE;
+}
+
+bool hm_machine_may_fault(hm_va_t va, enum hm_access access)
+{
+	struct walk walk = walk_all(hm_machine->cpu, va, access, true, HM_MACHINE_PAGES);
+
+	return walk.fault || walk.denied;
+}
+
+bool hm_machine_may_reach(unsigned int cpu, hm_va_t va, unsigned int number)
+{
+	return walk_all(cpu, va, HM_ACCESS_READ, false, number).reached;
+}
+
+void hm_machine_release(unsigned int number, hm_va_t va, uint64_t bytes)
+{
+	const char *what = hm_machine->table_level[number] ? "table" : "page";
+	unsigned int cpu;
+	hm_va_t at = va;
+
+	step(HM_INSN_KINDS, "release", number, va.val);
+	for (; at.val - va.val < bytes; at.val += HM_MACHINE_PAGE_BYTES)
+		for (cpu = 0; cpu < hm_machine->config.cpus; cpu++)
+			if (hm_machine_may_reach(cpu, at, number))
+				hm_machine_violation("%s %u is freed while CPU %u may hold a "
+						     "translation by it of %#llx",
+						     what, number, cpu, (unsigned long long)at.val);
+	hm_machine->table_level[number] = 0;
+}
+
+/* ---- stores ---- */
+
+/* The page and what it links are tables of that level and below, from now on. */
+static void mark_table(unsigned int page, unsigned int level, uint64_t base)
+{
+	unsigned int i;
+
+	if (page >= HM_MACHINE_PAGES) {
+		hm_machine_violation("a link to page %u, which is not memory", page);
+		return;
+	}
+	hm_machine->table_level[page] = (uint8_t)(level + 1);
+	hm_machine->table_base[page] = base;
+	for (i = 0; level && i < HM_MACHINE_ENTRIES; i++) {
+		uint64_t value = current(page * HM_MACHINE_ENTRIES + i);
+
+		if (is_link(value, level))
+			mark_table(page_of(value), level - 1, base + i * level_bytes(level));
+	}
+}
+
+/* Whether a valid entry may be replaced by another without being invalid, and invalidated, between. */
+static bool may_follow(uint64_t old, uint64_t value, unsigned int level)
+{
+	if (old == value)
+		return true;
+	if (is_link(old, level) || is_link(value, level))
+		return false;
+	if ((old & NOT_GLOBAL) && !(value & NOT_GLOBAL))
+		return false;
+	return !((old ^ value) & (ADDRESS | MEMORY_TYPE));
+}
+
+/* An entry of a live table turns valid: no CPU may still hold another entry for the same address. */
+static void check_break_before_make(uint32_t where, unsigned int level, uint64_t va, uint64_t value)
+{
+	const struct hm_machine_version *version = newest(where), *newer = NULL;
+	unsigned int cpu;
+
+	for (; version;
+	     newer = version,
+	     version = version->older ? &hm_machine->versions[version->older - 1] : NULL) {
+		if (!(version->value & VALID) || may_follow(version->value, value, level))
+			continue;
+		for (cpu = 0; cpu < hm_machine->config.cpus; cpu++)
+			if (!newer ||
+			    newer->completed >= floor_of(cpu, va, level_bytes(level),
+							 is_link(version->value, level), false))
+				hm_machine_violation(
+					"break-before-make: CPU %u may hold the old entry for %#llx",
+					cpu, (unsigned long long)va);
+	}
+}
+
+static void store(uint32_t where, uint64_t value)
+{
+	struct hm_machine *m = hm_machine;
+	unsigned int page = where / HM_MACHINE_ENTRIES, level = m->table_level[page];
+	struct hm_machine_version *version;
+
+	if (level--) {
+		uint64_t va = m->table_base[page] + where % HM_MACHINE_ENTRIES * level_bytes(level);
+
+		if (value & VALID)
+			check_break_before_make(where, level, va, value);
+		if (is_link(value, level))
+			mark_table(page_of(value), level - 1, va);
+	}
+	if (m->version_count == HM_MACHINE_VERSIONS) {
+		hm_machine_violation("the run is too long for the machine: too many stores");
+		return;
+	}
+	version = &m->versions[m->version_count++];
+	version->value = value;
+	version->issued = m->now;
+	version->completed = HM_MACHINE_NEVER;
+	version->older = m->newest[where];
+	version->cpu = (uint8_t)m->cpu;
+	version->epoch = m->cpus[m->cpu].epoch;
+	m->newest[where] = m->version_count;
+	m->memory[page][where % HM_MACHINE_ENTRIES].val = value;
+}
+
+uint64_t hm_machine_load(const uint64_t *address)
+{
+	uint32_t where = location(address);
+
+	step(HM_INSN_LDR, "load", where / HM_MACHINE_ENTRIES, where % HM_MACHINE_ENTRIES);
+	return *address;
+}
+
+void hm_machine_store(uint64_t *address, uint64_t value)
+{
+	uint32_t where = location(address);
+
+	step(HM_INSN_STR, "store", where, value);
+	if (where == UINT32_MAX)
+		hm_machine_violation("a store outside of the machine's memory");
+	else
+		store(where, value);
+}
+
+uint64_t hm_machine_compare_exchange(uint64_t *address, uint64_t expected, uint64_t desired)
+{
+	uint32_t where = location(address);
+	uint64_t found;
+
+	step(HM_INSN_CAS, "compare and swap", where, desired);
+	if (where == UINT32_MAX) {
+		hm_machine_violation("a compare and swap outside of the machine's memory");
+		return expected;
+	}
+	found = *address;
+	if (found == expected)
+		store(where, desired);
+	return found;
+}
+
+/* ---- barriers and invalidation ---- */
+
+void hm_machine_dsb(enum hm_insn_kind kind)
+{
+	struct hm_machine *m = hm_machine;
+	unsigned int i;
+
+	step(kind, kind == HM_INSN_DSB_ISH ? "DSB ISH" : "DSB ISHST", 0, 0);
+	m->cpus[m->cpu].epoch++;
+	for (i = m->version_count; i--;) {
+		struct hm_machine_version *version = &m->versions[i];
+
+		if (version->cpu == m->cpu) {
+			if (version->completed != HM_MACHINE_NEVER)
+				break; /* and so are all of this CPU before it */
+			version->completed = m->now;
+		}
+	}
+	if (kind != HM_INSN_DSB_ISH)
+		return;
+	for (i = 0; i < m->invalidation_count; i++)
+		if (m->invalidations[i].cpu == m->cpu)
+			m->invalidations[i].completed = true;
+}
+
+void hm_machine_dmb(void)
+{
+	step(HM_INSN_DMB_ISHST, "DMB ISHST", 0, 0);
+	hm_machine->cpus[hm_machine->cpu].epoch++;
+}
+
+void hm_machine_isb(void)
+{
+	step(HM_INSN_ISB, "ISB", 0, 0);
+	synchronise(hm_machine->cpu);
+}
+
+void hm_machine_tlbi(enum hm_insn_kind kind, uint64_t operand)
+{
+	struct hm_machine *m = hm_machine;
+	bool range = kind == HM_INSN_TLBI_RVAAE1IS || kind == HM_INSN_TLBI_RVAALE1IS;
+	bool leaves = kind == HM_INSN_TLBI_VAALE1IS || kind == HM_INSN_TLBI_RVAALE1IS;
+	struct hm_machine_invalidation *each;
+
+	step(kind,
+	     kind == HM_INSN_TLBI_VMALLE1IS ? "TLBI VMALLE1IS"
+	     : range                        ? (leaves ? "TLBI RVAALE1IS" : "TLBI RVAAE1IS")
+					    : (leaves ? "TLBI VAALE1IS" : "TLBI VAAE1IS"),
+	     operand, 0);
+	if (m->invalidation_count == HM_MACHINE_INVALIDATIONS) {
+		hm_machine_violation("the run is too long for the machine: too many TLBIs");
+		return;
+	}
+	each = &m->invalidations[m->invalidation_count++];
+	each->issued = m->now;
+	each->cpu = (uint8_t)m->cpu;
+	each->tables = !leaves;
+	each->completed = each->synchronised = false;
+	if (kind == HM_INSN_TLBI_VMALLE1IS) {
+		each->first_page = each->pages = 0; /* everything */
+	} else if (range) {
+		/* BaseADDR is signed: VA[48:12]. */
+		each->first_page = (uint64_t)((int64_t)(operand << 27) >> 27) &
+				   ((UINT64_C(1) << 44) - 1);
+		each->pages = ((operand >> 39 & 31) + 1) << (5 * (operand >> 44 & 3) + 1);
+		if ((operand >> 46 & 3) != 1)
+			hm_machine_violation("TLBI by range for another granule than 4K");
+		if (operand >> 37 & 3)
+			hm_machine_violation("TLBI with a level hint: no rule yet");
+		if (!m->config.has_tlbi_range)
+			hm_machine_violation("TLBI by range on a machine without it");
+	} else {
+		each->first_page = operand & ((UINT64_C(1) << 44) - 1);
+		each->pages = 1;
+		if (operand >> 44 & 15)
+			hm_machine_violation("TLBI with a level hint: no rule yet");
+	}
+}
+
+/* ---- start ---- */
+
+void hm_machine_start(struct hm_machine *machine, const struct hm_machine_config *config)
+{
+	/* Versions, invalidations, events and stacks count by their own numbers; the rest is zeroed. */
+	memset(machine, 0, offsetof(struct hm_machine, threads));
+	for (unsigned int i = 0; i < HM_MACHINE_THREADS; i++)
+		memset(&machine->threads[i], 0, offsetof(struct hm_machine_thread, stack));
+	machine->thread_count = machine->running = 0;
+	machine->root = NULL;
+	memset(machine->table_level, 0, sizeof(machine->table_level));
+	memset(machine->newest, 0, sizeof(machine->newest));
+	memset(machine->memory, 0, sizeof(machine->memory));
+	machine->version_count = machine->invalidation_count = machine->events = 0;
+	machine->config = *config;
+	machine->random = config->seed * 2 + 1; /* never 0, where the generator would stay */
+	hm_machine = machine;
+}
+
+void hm_machine_set_root(unsigned int number)
+{
+	hm_machine->root = hm_machine->memory[number];
+	mark_table(number, LEVELS - 1, UINT64_C(0xffff000000000000));
+}
+
+hm_pa_t hm_machine_page(unsigned int number)
+{
+	const hm_pa_t pa = { FIRST_ADDRESS + (uint64_t)number * HM_MACHINE_PAGE_BYTES };
+
+	return pa;
+}

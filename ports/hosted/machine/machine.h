@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only
+ *
+ * machine.h -- an arm64 machine that is as unhelpful as the architecture allows: several CPUs whose
+ * table walkers see a store as late, and as early, as they may, and whose TLBs, walk caches and
+ * pipelines hold whatever they could have read. The code under test is the real port, over the
+ * instructions of machine/arm64/insn.h. A simulation: it executes no table walk, it asks which were
+ * possible.
+ *
+ * USE      hm_machine_start(&machine, &config);
+ *          hm_machine_thread(&machine, body, argument);   ... some of them ...
+ *          hm_machine_run(&machine);                      until all bodies have returned
+ *          if (machine.violation[0]) hm_machine_report(&machine, stdout);
+ *
+ *          A body calls the library, and says what it relies on: hm_machine_access() for a
+ *          translation that must work, hm_machine_release() for memory that nobody may still
+ *          translate to. See ports/hosted/README.md.
+ *
+ * HOW      Time is the number of instructions so far. Each table entry keeps every value it had,
+ *          with two times: from when a walker may see it (its store), and until when one may still
+ *          see the value before it (the DSB that completed the store; never, without one). A DMB
+ *          between two stores orders them for a walker that reads the second before the first.
+ *          What a CPU may use for an access now is then a set: every entry that a walk could have
+ *          read since a TLBI covered it; every "invalid" since its last context
+ *          synchronisation event. One member of that set that disagrees with what the tables say is a
+ *          violation: nothing has to be hit by luck, only the interleaving is random.
+ *
+ * STRICTER than the architecture, deliberately: no DSB of another CPU completes this one's stores;
+ *          the CPU that invalidates needs its own context synchronisation event, for data too.
+ * NOT HERE Loads and stores of plain memory, and loads of entries, are in order. Keys and
+ *          permissions beyond write and user, the order of GCS stores, instruction fetch, and changes of
+ *          block size have no rules yet: see "To be added" in ports/hosted/README.md.
+ * STATE    struct hm_machine, the caller's, large; one runs at a time in a host thread.
+ */
+#ifndef HM_MACHINE_H
+#define HM_MACHINE_H
+#define HM_LAZY_MMU_TYPES_ONLY
+#include <hardmap/lazy_mmu.h>
+#undef HM_LAZY_MMU_TYPES_ONLY
+#define HM_PGTABLE_TYPES_ONLY
+#include <hardmap/pgtable.h>
+#undef HM_PGTABLE_TYPES_ONLY
+#include <arm64/insn_kind.h>
+#include <stdio.h>
+#include <ucontext.h>
+
+#define HM_MACHINE_CPUS 4
+#define HM_MACHINE_THREADS 8
+#define HM_MACHINE_PAGES 64 /* of memory, tables and data */
+#define HM_MACHINE_PAGE_BYTES 4096
+#define HM_MACHINE_ENTRIES 512
+#define HM_MACHINE_VERSIONS 16384 /* stores to tables that one run may do */
+#define HM_MACHINE_INVALIDATIONS 4096 /* TLBIs that one run may do */
+#define HM_MACHINE_TRACE 64 /* last events, for the report */
+#define HM_MACHINE_STACK (64 * 1024)
+#define HM_MACHINE_NEVER UINT64_MAX
+
+struct hm_machine_config {
+	unsigned int cpus; /* 1 to HM_MACHINE_CPUS */
+	uint64_t seed; /* of all that is left to chance */
+	/* Chances of 256, at each instruction, that another CPU goes on, and that an interrupt comes. */
+	unsigned int interleave, interrupt;
+	bool has_tlbi_range;
+	/* The exception vector: runs on the interrupted thread, between two context synchronisation
+	 * events (SCTLR_EL1.EIS and EOS are 1), and does what the kernel does there. NULL: no
+	 * interrupts. Interrupts nest two deep. */
+	void (*vector)(void);
+};
+
+enum hm_machine_outcome { HM_MACHINE_DONE, HM_MACHINE_FAULT };
+
+/* A value that an entry has or had. */
+struct hm_machine_version {
+	uint64_t value;
+	uint64_t issued; /* a walker may see it from here on */
+	uint64_t completed; /* none sees what was there before from here on; NEVER: not yet */
+	uint32_t older; /* the version before, + 1; 0: this is the oldest */
+	uint8_t cpu;
+	uint32_t epoch; /* the CPU's count of store barriers when it stored */
+};
+
+struct hm_machine_invalidation {
+	uint64_t issued;
+	uint64_t first_page, pages; /* of virtual addresses */
+	uint8_t cpu;
+	bool tables; /* walk caches too */
+	bool completed; /* by a DSB ISH of that CPU */
+	bool synchronised; /* and a context synchronisation event of it after that */
+};
+
+struct hm_machine_cpu {
+	uint64_t synchronised; /* when the last context synchronisation event was */
+	uint32_t epoch; /* store barriers so far */
+	struct hm_machine_thread *thread; /* that runs, NULL: none */
+};
+
+struct hm_machine_thread {
+	struct hm_lazy_mmu lazy;
+	ucontext_t context;
+	void (*body)(void *argument);
+	void *argument;
+	unsigned int number, cpu;
+	unsigned int exceptions; /* how deep in handlers it is */
+	bool ready, finished, masked;
+	char stack[HM_MACHINE_STACK];
+};
+
+struct hm_machine_event {
+	const char *what;
+	uint64_t time, a, b;
+	uint8_t cpu, thread;
+};
+
+struct hm_machine {
+	struct hm_machine_config config;
+	uint64_t random; /* state of the generator */
+	uint64_t now; /* instructions so far */
+	uint64_t counts[HM_INSN_KINDS];
+	uint64_t accesses, interrupts, migrations;
+	unsigned int bugs; /* calls of HM_BUG */
+	char violation[256]; /* the first one; empty: none */
+
+	struct hm_machine_cpu cpus[HM_MACHINE_CPUS];
+	unsigned int cpu; /* that executes now */
+	struct hm_machine_thread threads[HM_MACHINE_THREADS];
+	unsigned int thread_count, running;
+	ucontext_t scheduler;
+
+	hm_pte_t *root; /* top-level table, of the upper half of the address space */
+	/* Per page: the level of the live table in it + 1, 0: no table; and what it translates. */
+	uint8_t table_level[HM_MACHINE_PAGES];
+	uint64_t table_base[HM_MACHINE_PAGES];
+	uint32_t newest[HM_MACHINE_PAGES * HM_MACHINE_ENTRIES]; /* version + 1, 0: always was 0 */
+	struct hm_machine_version versions[HM_MACHINE_VERSIONS];
+	unsigned int version_count;
+	struct hm_machine_invalidation invalidations[HM_MACHINE_INVALIDATIONS];
+	unsigned int invalidation_count;
+	struct hm_machine_event trace[HM_MACHINE_TRACE];
+	unsigned int events; /* ever; the trace holds the last ones */
+	_Alignas(HM_MACHINE_PAGE_BYTES) hm_pte_t memory[HM_MACHINE_PAGES][HM_MACHINE_ENTRIES];
+};
+
+/* The machine that the instructions act on; set by hm_machine_start(). */
+extern struct hm_machine *hm_machine;
+
+/* A machine as new: memory zero, no tables, every CPU synchronised. Outside hm_machine_run() code
+ * runs on CPU 0 as thread 0, without interleaving or interrupts: for setting tables up. */
+void hm_machine_start(struct hm_machine *machine, const struct hm_machine_config *config);
+/* Memory page `number` is the top-level table, empty. */
+void hm_machine_set_root(unsigned int number);
+void hm_machine_thread(void (*body)(void *argument), void *argument);
+/* Until every body has returned, or there is a violation. */
+void hm_machine_run(void);
+
+/* The physical address of a page of memory; and a number below n, from the seed. */
+hm_pa_t hm_machine_page(unsigned int number);
+unsigned int hm_machine_random(unsigned int n);
+
+/* Relies on the translation: as the tables stand, the access is permitted (or not), and every walk that this CPU
+ * could have done, or cached, must agree. Returns what the tables say. */
+enum hm_machine_outcome hm_machine_access(hm_va_t va, enum hm_access access);
+/* Does the access and takes what comes: one of the possible outcomes, by chance, without complaint.
+ * For code that handles the fault. */
+enum hm_machine_outcome hm_machine_try(hm_va_t va, enum hm_access access);
+/* Whether a fault is among the possible outcomes. For litmus tests. */
+bool hm_machine_may_fault(hm_va_t va, enum hm_access access);
+/* Whether some possible walk for va leads to page `number`, as data or as a table. */
+bool hm_machine_may_reach(unsigned int cpu, hm_va_t va, unsigned int number);
+/* The page is given to another use: no CPU may reach it by [va, va + bytes). */
+void hm_machine_release(unsigned int number, hm_va_t va, uint64_t bytes);
+
+/* Says what is wrong, once. */
+void hm_machine_violation(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* The violation, the seed, and the events that led to it. */
+void hm_machine_report(FILE *file);
+
+/* ---- what code that runs on the machine does ---- */
+
+/* Another thread may run on this CPU from here on; returns when this one runs again, perhaps on another.
+ * No barrier is implied, before or after: the caller issues what its kernel does. */
+void hm_machine_switch(void);
+/* Interrupts masked, for the running thread; returns what it was before. */
+bool hm_machine_mask(bool masked);
+unsigned int hm_machine_cpu_number(void);
+unsigned int hm_machine_thread_number(void);
+
+/* ---- for machine/arm64/insn.h ---- */
+uint64_t hm_machine_load(const uint64_t *address);
+void hm_machine_store(uint64_t *address, uint64_t value);
+uint64_t hm_machine_compare_exchange(uint64_t *address, uint64_t expected, uint64_t desired);
+void hm_machine_dsb(enum hm_insn_kind kind);
+void hm_machine_dmb(void);
+void hm_machine_isb(void);
+void hm_machine_tlbi(enum hm_insn_kind kind, uint64_t operand);
+void hm_machine_bug(const char *message);
+#endif
