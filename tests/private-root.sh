@@ -24,7 +24,7 @@ set -eu
 export LC_ALL=C
 
 usage() {
-	sed -n '4,/^set -eu/s/^# \{0,1\}//p' "$0" >&2
+	sed -n '4,/^set -eu/s/^#$\|^# //p' "$0" >&2
 	exit 2
 }
 
@@ -58,7 +58,7 @@ suite=$1
 shift
 packages=$(printf '%s\n' "$@" | sort -u)
 case "$suite $packages" in
-*[!a-z0-9+.:' '"
+[!a-z]* | *[!a-z0-9+.:' '"
 "-]*) fail "a suite and names of packages, please" ;;
 esac
 
@@ -74,14 +74,12 @@ esac
 # The newest root with these packages, whatever their versions. A name is complete, as it is given last. Colons (of an
 # architecture or a version) would separate the parts of a library path.
 find_root() {
-	pattern=
-	for package in $packages; do
-		pattern=$pattern${pattern:+,}$(echo "$package" | sed 's/:/%/')=*
-	done
+	pattern=$(echo "$packages" | tr : % | sed 's/$/=*/' | paste -s -d , -)
 	for root in "$cache/$suite${alone:+/alone}/"$pattern; do
 		# An asterisk also matches the packages of a larger root.
-		[ -d "$root" ] && [ "$(echo "${root##*/}" | tr -cd , | wc -c)" = "$(($(echo "$packages" | wc -l) - 1))" ] || continue
-		printf '%s\n' "$root"
+		if [ -d "$root" ] && [ "$(echo "${root##*/}" | tr , '\n' | wc -l)" = "$(echo "$packages" | wc -l)" ]; then
+			echo "$root"
+		fi
 	done | xargs -r ls -td | head -n 1
 }
 
@@ -91,7 +89,7 @@ if [ -n "$root" ] && [ -z "$update" ]; then
 	exit 0
 fi
 
-for tool in apt-get apt-cache dpkg dpkg-deb flock; do
+for tool in apt-get apt-cache dpkg dpkg-deb flock awk tar; do
 	command -v "$tool" >/dev/null || fail "$tool is missing; this needs a Debian machine"
 done
 mkdir -p "$cache"
@@ -103,34 +101,37 @@ if [ -n "$root" ] && [ -z "$update" ]; then
 	exit 0
 fi
 
-apt=$cache/apt/$suite
+rm -rf "$cache"/new.* # of one that was killed: this one has the lock
 temporary=$(mktemp -d "$cache/new.XXXXXX")
 trap 'rm -rf "$temporary"' EXIT
 trap 'exit 1' HUP INT TERM
 
-# configuration NAME: apt with a state of its own and the sources in NAME.list. Proxies and the like stay the machine's; its
-# hooks and preferences, which concern its own packages, go.
+# configuration NAME: apt with a state of its own; its sources are those of NAME.list, or the machine's where there is no such
+# file. Proxies and the like stay the machine's; its hooks and preferences, which concern its own packages, go.
 configuration() {
-	mkdir -p "$apt/lists/partial" "$temporary/archives/partial"
+	mkdir -p "$cache/apt/$1/lists/partial" "$temporary/archives/partial"
 	: >"$temporary/status"
-	native=$(dpkg --print-architecture)
 	{
 		for hook in APT::Update::Pre-Invoke APT::Update::Post-Invoke APT::Update::Post-Invoke-Success \
 			DPkg::Pre-Invoke DPkg::Post-Invoke DPkg::Pre-Install-Pkgs APT::Architectures; do
 			echo "#clear $hook;"
 		done
-		echo "APT::Architectures { \"$native\"; };"
-		echo "$packages" | sed -n 's/.*:\(.*\)/APT::Architectures:: "\1";/p' | sort -u | grep -v "\"$native\"" || true
+		{
+			dpkg --print-architecture
+			echo "$packages" | sed -n 's/.*://p' | sort -u
+		} | awk '!seen[$0]++ { print "APT::Architectures:: \"" $0 "\";" }'
+		if [ -f "$temporary/$1.list" ]; then
+			echo "Dir::Etc::SourceList \"$temporary/$1.list\";"
+			echo 'Dir::Etc::SourceParts "/dev/null";'
+		fi
 		cat <<-END
 			APT::Install-Recommends "false";
 			APT::Sandbox::User "$(id -un)";
 			APT::Default-Release "";
-			Dir::Etc::SourceList "$temporary/$1.list";
-			Dir::Etc::SourceParts "/dev/null";
 			Dir::Etc::Preferences "/dev/null";
 			Dir::Etc::PreferencesParts "/dev/null";
-			Dir::State "$apt";
-			Dir::State::Lists "$apt/lists";
+			Dir::State "$cache/apt/$1";
+			Dir::State::Lists "$cache/apt/$1/lists";
 			Dir::State::status "$temporary/status";
 			Dir::State::extended_states "$temporary/extended_states";
 			Dir::Cache "$temporary";
@@ -143,67 +144,68 @@ configuration() {
 	} >"$temporary/$1.conf"
 }
 
-# update NAME: the lists of NAME.list, their signatures checked; standard output of the failure on failure.
+# update NAME [option]: fetches the lists of these sources and checks their signatures; what apt says is in the log.
 update() {
 	configuration "$1"
-	apt-get -c "$temporary/$1.conf" -qq -o APT::Update::Error-Mode=any update >"$temporary/log" 2>&1
+	apt-get -c "$temporary/$1.conf" -qq ${2:+-o "$2"} update >"$temporary/log" 2>&1
 }
 
-# Which archive: what apt itself makes of the machine's sources, in whatever form and files they are. One without fetched
-# lists does not know its label: then by the suite's name.
-# shellcheck disable=SC1091 # the system's
-codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
-# shellcheck disable=SC2016 # apt's variables
-apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT) $(LABEL)' 'Created-By: Packages' >"$temporary/targets"
-archive=$(awk -v codename="$codename" '
-	$4 == "Debian" || ($4 !~ /^Debian/ && ($2 == codename || $2 ~ /^(oldstable|stable|testing|unstable|sid)$/)) {
-		if (!uri)
-			uri = $1
-		if ($1 == uri && !seen[$3]++)
-			components = components " " $3
-		if ($1 == uri && !listed[$2]++)
-			suites = suites " " $2
-	}
-	END { if (uri) print uri; print components; print suites }' "$temporary/targets")
-uri=$(echo "$archive" | sed -n 1p)
-components=$(echo "$archive" | sed -n 2p)
-suites=$(echo "$archive" | sed -n 3p)
-[ -n "$uri" ] && [ -n "$components" ] || fail "the sources of this machine's apt name no Debian archive"
+# targets [option...]: the first Debian archive among what apt makes of the machine's sources, in whatever form and files
+# they are: "URI component...". Security updates have a label of their own.
+targets() {
+	# shellcheck disable=SC2016 # apt's variables
+	apt-get "$@" indextargets --format '$(REPO_URI) $(COMPONENT) $(LABEL)' 'Created-By: Packages' |
+		awk '$3 == "Debian" && NF == 3 && !/^cdrom:/ {
+			if (!uri)
+				uri = $1
+			if ($1 == uri && !seen[$2]++)
+				components = components " " $2
+		}
+		END { if (uri) print uri components }'
+}
+
+archive=$(targets)
+if [ -z "$archive" ]; then # the machine never fetched lists: fetch some of our own
+	update machine || cat "$temporary/log" >&2
+	archive=$(targets -c "$temporary/machine.conf")
+fi
+[ -n "$archive" ] || fail "the sources of this machine's apt name no Debian archive"
+uri=${archive%% *}
+components=${archive#* }
+
+# source_list: where the suite is, and which keys it must be signed by.
+source_list() {
+	echo "deb ${keyring:+[signed-by=$keyring] }$uri $suite $components" >"$temporary/$suite.list"
+}
 
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-[ -f "$keyring" ] || keyring=
-[ ! -f "$apt/keyring.gpg" ] || keyring=$apt/keyring.gpg
-echo "deb ${keyring:+[signed-by=$keyring] }$uri $suite$components" >"$temporary/suite.list"
-if ! update suite; then
-	grep -q -e NO_PUBKEY -e 'not signed' "$temporary/log" || {
+[ -f "$keyring" ] || keyring= # then those that this machine's apt trusts
+[ ! -f "$cache/apt/$suite/keyring.gpg" ] || keyring=$cache/apt/$suite/keyring.gpg
+source_list
+if ! update "$suite" APT::Update::Error-Mode=any; then
+	if ! grep -q NO_PUBKEY "$temporary/log"; then
 		cat "$temporary/log" >&2
 		fail "cannot fetch the lists of $suite"
-	}
+	fi
 	echo "private-root.sh: $suite is signed by a key that is not on this machine; fetching the keyring package" >&2
-	for each in $suites; do
-		echo "deb ${keyring:+[signed-by=$keyring] }$uri $each$components"
-	done >"$temporary/own.list"
-	apt=$cache/apt/own # beside the lists of the suite, which an update would remove
-	update own || {
-		cat "$temporary/log" >&2
-		fail "cannot fetch the lists of$suites"
-	}
-	(cd "$temporary" && apt-get -c own.conf -qq download debian-archive-keyring >&2 &&
-		dpkg-deb -x debian-archive-keyring_*.deb keyring)
-	apt=$cache/apt/$suite
+	update machine || cat "$temporary/log" >&2
+	(cd "$temporary" && apt-get -c machine.conf -qq download debian-archive-keyring >&2 &&
+		dpkg-deb -x debian-archive-keyring_*.deb keyring) || fail "cannot fetch the keyring package"
 	cp "$temporary/keyring/usr/share/keyrings/debian-archive-keyring.gpg" "$temporary/keyring.gpg"
-	mv "$temporary/keyring.gpg" "$apt/keyring.gpg"
-	echo "deb [signed-by=$apt/keyring.gpg] $uri $suite$components" >"$temporary/suite.list"
-	update suite || {
+	keyring=$cache/apt/$suite/keyring.gpg
+	mv "$temporary/keyring.gpg" "$keyring"
+	source_list
+	update "$suite" APT::Update::Error-Mode=any || {
 		cat "$temporary/log" >&2
-		fail "cannot fetch the lists of $suite, or its signature is by no key that this machine's suite vouches for"
+		rm "$keyring"
+		fail "cannot fetch the lists of $suite, or no key that this machine's own suite vouches for has signed them"
 	}
 fi
 
 # Their versions name the root.
 name=
 for package in $packages; do
-	version=$(apt-cache -c "$temporary/suite.conf" show --no-all-versions "$package" 2>/dev/null |
+	version=$(apt-cache -c "$temporary/$suite.conf" show --no-all-versions "$package" 2>/dev/null |
 		sed -n 's/^Version: //p' | head -n 1)
 	[ -n "$version" ] || fail "$suite has no package $package"
 	name=$name${name:+,}$(printf '%s=%s' "$package" "$version" | tr : %)
@@ -219,9 +221,9 @@ fi
 echo "private-root.sh: fetching $name from $suite" >&2
 # shellcheck disable=SC2086 # words, deliberately
 if [ -n "$alone" ]; then
-	(cd "$temporary/archives" && apt-get -c ../suite.conf -qq download $packages >"$temporary/log" 2>&1)
+	(cd "$temporary/archives" && apt-get -c "../$suite.conf" -qq download $packages >"$temporary/log" 2>&1)
 else
-	apt-get -c "$temporary/suite.conf" -qq -y --download-only install $packages >"$temporary/log" 2>&1
+	apt-get -c "$temporary/$suite.conf" -qq -y --download-only install $packages >"$temporary/log" 2>&1
 fi || {
 	cat "$temporary/log" >&2
 	fail "cannot fetch $name"
@@ -236,32 +238,40 @@ for directory in bin lib lib64 sbin; do
 	ln -s "usr/$directory" "$new/$directory"
 done
 for package in "$temporary"/archives/*.deb; do
-	# What would replace such a link by a directory is unpacked beside it and moved.
-	dpkg-deb --fsys-tarfile "$package" | tar -C "$new" -x --keep-directory-symlink --no-same-owner
+	dpkg-deb --fsys-tarfile "$package" >"$temporary/tar"
+	tar -C "$new" -x -f "$temporary/tar" --keep-directory-symlink --no-same-owner
 	basename "$package"
 done >"$new/packages"
 
-# One small script for each program. Directories of libraries are relative, so that a root may be moved.
-linker=$(cd "$new" && find usr/lib usr/lib64 -maxdepth 2 -type f -name 'ld-linux*.so.[0-9]*' | head -n 1)
+# machine FILE: the architecture of an ELF file, nothing for another.
+machine() {
+	[ "$(dd if="$1" bs=1 skip=1 count=3 2>/dev/null)" = ELF ] && od -An -tx1 -j 18 -N 2 "$1"
+}
+
+# One small script for each program. Its paths are relative to itself, so that a root may be moved.
+# shellcheck disable=SC2016 # the script's variable
 libraries=$(cd "$new" && find usr/lib usr/lib64 -name '*.so.[0-9]*' -exec dirname {} + |
-	awk '!seen[$0]++ { print length($0), $0 }' | sort -n | cut -d' ' -f2)
+	awk '!seen[$0]++ { print length($0), $0 }' | sort -n | cut -d' ' -f2 | sed 's/^/$root\//' | paste -s -d : -)
+linkers=$(cd "$new" && find usr/lib usr/lib64 -maxdepth 2 -type f -name 'ld-linux*.so.[0-9]*')
 mkdir "$new/run"
-if [ -n "$linker" ]; then
-	path=
-	for directory in $libraries; do
-		path=$path${path:+:}\$root/$directory
-	done
-	for program in "$new"/usr/bin/* "$new"/usr/sbin/*; do
-		[ -f "$program" ] && [ -x "$program" ] || continue
-		[ "$(dd if="$program" bs=1 skip=1 count=3 2>/dev/null)" = ELF ] || continue
-		cat >"$new/run/${program##*/}" <<-END
-			#!/bin/sh
-			root=\$(dirname "\$(dirname "\$0")")
-			exec "\$root/$linker" --library-path "$path" "\$root/${program#"$new/"}" "\$@"
-		END
-		chmod +x "$new/run/${program##*/}"
-	done
-fi
+for program in "$new"/usr/bin/* "$new"/usr/sbin/*; do
+	if [ ! -x "$program" ] || ! kind=$(machine "$program"); then
+		continue
+	fi
+	command="\"\$root/${program#"$new/"}\""
+	if grep -q -a -e /ld-linux "$program"; then # not linked statically
+		for linker in $linkers; do
+			[ "$(machine "$new/$linker")" != "$kind" ] ||
+				command="\"\$root/$linker\" --library-path \"$libraries\" $command"
+		done
+	fi
+	cat >"$new/run/${program##*/}" <<-END
+		#!/bin/sh
+		root=\$(dirname "\$(dirname "\$(readlink -f "\$0")")")
+		exec $command "\$@"
+	END
+	chmod +x "$new/run/${program##*/}"
+done
 
 mkdir -p "${root%/*}"
 mv "$new" "$root"

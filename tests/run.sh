@@ -5,7 +5,8 @@
 # tools. Builds in build/; each leg below is one meson build directory, so that a failure is
 # repeated by one command:
 #
-#     meson test -C build                 hosted suites, meta tests, counts of the benchmarks (gcc)
+#     meson test -C build                 hosted suites, the machine model, herd7, meta tests, counts of the
+#                                         benchmarks (gcc)
 #     meson test -C build/arm64           the arm64 build: user-mode QEMU, and the example kernel in system QEMU
 #     meson test -C build/clang           the hosted suites built by clang
 #     meson test -C build/sanitize        the hosted suites under AddressSanitizer and UndefinedBehaviorSanitizer
@@ -17,15 +18,21 @@ cd "$(dirname "$0")/.."
 need meson ninja-build gcc g++ libc6-dev pkg-config python3 libcriterion-dev clang clang-format clang-tidy \
 	gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user qemu-system-arm xz-utils
 
+tests/private-root.sh forky herdtools7 >/dev/null || echo "no herd7: the litmus tests are skipped"
+
 passed=0
 failed=0
 skipped=0
 
-# leg NAME DIRECTORY [meson setup arguments...]
+# leg NAME DIRECTORY "SUITES" [meson setup arguments...]; no suites: all
 leg() {
 	name=$1
 	directory=$2
-	shift 2
+	suites=
+	for suite in $3; do
+		suites="$suites --suite $suite"
+	done
+	shift 3
 	echo "== $name ($directory)"
 	[ -f "$directory/build.ninja" ] || meson setup "$directory" "$@" >"$log" 2>&1 || {
 		cat "$log"
@@ -37,8 +44,10 @@ leg() {
 		failed=$((failed + 1))
 		return
 	}
-	meson test -C "$directory" --no-rebuild --print-errorlogs || true
+	# shellcheck disable=SC2086 # words, deliberately
+	meson test -C "$directory" --no-rebuild --print-errorlogs $suites || true
 	# Counted from meson's own record: tests, and the subtests of those that have some.
+	# shellcheck disable=SC2046
 	set -- $(python3 tests/count_results.py "$directory/meson-logs/testlog.json")
 	passed=$((passed + $1))
 	failed=$((failed + $2))
@@ -48,10 +57,11 @@ leg() {
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
-leg "hosted, gcc" build
-leg "arm64" build/arm64 --cross-file tests/arm64.ini
-CC=clang leg "hosted, clang" build/clang
-leg "hosted, sanitizers" build/sanitize -Db_sanitize=address,undefined -Db_lundef=false
+hosted="contract unit model examples"
+leg "hosted, gcc" build ""
+leg "arm64" build/arm64 "" --cross-file tests/arm64.ini
+CC=clang leg "hosted, clang" build/clang "$hosted"
+leg "hosted, sanitizers" build/sanitize "$hosted" -Db_sanitize=address,undefined -Db_lundef=false
 echo "== style"
 if tests/style.sh build build/arm64; then
 	passed=$((passed + 1))

@@ -16,9 +16,11 @@
  *          its caller may rely on it; the outer one stays lazy.
  *
  *          Inside a section nobody may depend on an entry that was not published yet. That includes
- *          another CPU: hand it the address only after hm_lazy_mmu_flush() or the leave, and let it
- *          execute a context synchronisation event between learning the address and using it (unless
- *          it has FEAT_ETS2 or FEAT_ETS3). Memory needed to take a fault (stacks) may rely on nothing less.
+ *          another CPU: hand it the address only after hm_lazy_mmu_flush() or the leave, in order
+ *          (release and acquire), and let it execute a context synchronisation event between learning
+ *          the address, the branch on that included, and using it (unless it has FEAT_ETS2 or
+ *          FEAT_ETS3). Memory needed to take a fault (stacks) may rely on nothing less.
+ *          tests/litmus has each of these rules as a question to the architecture's model.
  *
  * STATE    Yours: one struct hm_lazy_mmu per execution context, written by that context alone; all-zero
  *          is "nothing open". Memory that served one context may serve the next as it is, idle; zeroing
@@ -397,8 +399,10 @@ static inline void hm_lazy_mmu_exception_pop(hm_lazy_mmu_exception_t tok)
 /*
  * Part of every context switch, unconditionally: on the CPU that the context leaves, after its last
  * store and before another CPU may run it. Unconditionally, because the interrupt that preempts a
- * section has set the word aside that would say "pending". The context synchronisation stays owed:
- * whichever CPU executes the leave pays it. One barrier; interrupts as the switch has them.
+ * section has set the word aside that would say "pending", and because a TLBI that the context has
+ * begun is completed here or not at all. What a section owes stays owed; whichever CPU executes the
+ * leave pays it. On that CPU a context synchronisation event comes before the context goes on: the
+ * return from an exception is one, a switch by call needs hm_port_lazy_context_sync(). One barrier.
  */
 static inline void hm_lazy_mmu_switch(void)
 {

@@ -111,6 +111,12 @@ static void pass(void)
 	swapcontext(&self->context, &hm_machine->scheduler);
 }
 
+void hm_machine_pass(void)
+{
+	if (hm_machine->violation[0] || hm_machine_random(256) < hm_machine->config.interleave)
+		pass();
+}
+
 void hm_machine_switch(void)
 {
 	struct hm_machine_thread *self = running();
@@ -149,8 +155,7 @@ static void step(enum hm_insn_kind kind, const char *what, uint64_t a, uint64_t 
 	struct hm_machine_thread *self = running();
 
 	if (hm_machine->cpus[hm_machine->cpu].thread) {
-		if (hm_machine->violation[0] || hm_machine_random(256) < config->interleave)
-			pass();
+		hm_machine_pass();
 		if (config->vector && !self->masked && self->exceptions < 2 &&
 		    hm_machine_random(256) < config->interrupt) {
 			self->exceptions++;
@@ -212,9 +217,23 @@ static struct hm_machine_thread *choose_ready(void)
 	return NULL;
 }
 
+/* A CPU without a thread takes one. A thread starts as an exception returns: synchronised. */
+static void give(unsigned int cpu, struct hm_machine_thread *thread)
+{
+	thread->ready = false;
+	thread->cpu = cpu;
+	hm_machine->cpus[cpu].thread = thread;
+	if (!thread->started)
+		synchronise(cpu);
+	thread->started = true;
+}
+
 void hm_machine_run(void)
 {
 	struct hm_machine *m = hm_machine;
+
+	for (unsigned int i = 0; i < m->config.cpus && i < m->thread_count; i++)
+		give(i, &m->threads[i]);
 
 	for (;;) {
 		struct hm_machine_cpu *cpu = NULL;
@@ -226,11 +245,8 @@ void hm_machine_run(void)
 			unsigned int number = (first + i) % m->config.cpus;
 			struct hm_machine_thread *ready = choose_ready();
 
-			if (!m->cpus[number].thread && ready) {
-				ready->ready = false;
-				ready->cpu = number;
-				m->cpus[number].thread = ready;
-			}
+			if (!m->cpus[number].thread && ready)
+				give(number, ready);
 			if (m->cpus[number].thread) {
 				cpu = &m->cpus[number];
 				m->cpu = number;
@@ -338,7 +354,8 @@ struct walk {
 	unsigned int truth_level;
 	unsigned int wanted; /* page that may not be reached; HM_MACHINE_PAGES: none */
 	/* What was found possible. */
-	bool fault, stale, denied, permitted, reached;
+	bool stale, denied, permitted, reached;
+	unsigned int faults; /* bit n: a translation fault at level n */
 };
 
 static bool permits(uint64_t value, enum hm_access access)
@@ -396,7 +413,7 @@ static void explore(struct walk *walk, unsigned int level, unsigned int page,
 		if (!(version->value & VALID)) {
 			/* Not cached in a TLB: only what the pipeline holds since it was emptied. */
 			if (until >= synchronised && until >= after)
-				walk->fault = true;
+				walk->faults |= 1u << level;
 		} else if (is_link(version->value, level)) {
 			if (until >= walk->table_floor && until >= after)
 				explore(walk, level - 1, page_of(version->value), version,
@@ -452,7 +469,7 @@ enum hm_machine_outcome hm_machine_access(hm_va_t va, enum hm_access access)
 	hm_machine->accesses++;
 	walk = walk_all(hm_machine->cpu, va, access, true, HM_MACHINE_PAGES);
 	allowed = permits(walk.truth, access);
-	if (allowed && walk.fault)
+	if (allowed && walk.faults)
 		hm_machine_violation(
 			"spurious fault at %#llx: its entry may not have been seen yet",
 			(unsigned long long)va.val);
@@ -466,6 +483,13 @@ enum hm_machine_outcome hm_machine_access(hm_va_t va, enum hm_access access)
 	return allowed ? HM_MACHINE_DONE : HM_MACHINE_FAULT;
 }
 
+void hm_machine_fault(void)
+{
+	hm_machine->now++;
+	record("fault", 0, 0);
+	synchronise(hm_machine->cpu);
+}
+
 enum hm_machine_outcome hm_machine_try(hm_va_t va, enum hm_access access)
 {
 	struct walk walk;
@@ -474,13 +498,11 @@ enum hm_machine_outcome hm_machine_try(hm_va_t va, enum hm_access access)
 	step(HM_INSN_KINDS, "access, may fault", va.val, access);
 	hm_machine->accesses++;
 	walk = walk_all(hm_machine->cpu, va, access, true, HM_MACHINE_PAGES);
-	fault = walk.fault || walk.denied;
+	fault = walk.faults || walk.denied;
 	if (fault && walk.permitted)
 		fault = hm_machine_random(2);
-	if (fault) { /* a synchronous exception: entry and, after its handler, return */
-		record("fault", va.val, 0);
-		synchronise(hm_machine->cpu);
-	}
+	if (fault)
+		hm_machine_fault();
 	return fault ? HM_MACHINE_FAULT : HM_MACHINE_DONE;
 }
 
@@ -488,7 +510,19 @@ bool hm_machine_may_fault(hm_va_t va, enum hm_access access)
 {
 	struct walk walk = walk_all(hm_machine->cpu, va, access, true, HM_MACHINE_PAGES);
 
-	return walk.fault || walk.denied;
+	return walk.faults || walk.denied;
+}
+
+bool hm_machine_may_fault_at(hm_va_t va, unsigned int level)
+{
+	struct walk walk = walk_all(hm_machine->cpu, va, HM_ACCESS_READ, true, HM_MACHINE_PAGES);
+
+	return walk.faults >> level & 1;
+}
+
+bool hm_machine_may_succeed(hm_va_t va, enum hm_access access)
+{
+	return walk_all(hm_machine->cpu, va, access, true, HM_MACHINE_PAGES).permitted;
 }
 
 bool hm_machine_may_reach(unsigned int cpu, hm_va_t va, unsigned int number)
@@ -732,6 +766,23 @@ void hm_machine_set_root(unsigned int number)
 {
 	hm_machine->root = hm_machine->memory[number];
 	mark_table(number, LEVELS - 1, UINT64_C(0xffff000000000000));
+}
+
+void hm_machine_settle(void)
+{
+	struct hm_machine *m = hm_machine;
+	unsigned int i;
+
+	for (i = 0; i < m->version_count; i++)
+		m->versions[i].completed = m->now;
+	m->now++;
+	/* An invalidation of everything, by nobody in particular. */
+	m->invalidation_count = 1;
+	m->invalidations[0] = (struct hm_machine_invalidation){
+		.issued = m->now, .tables = true, .completed = true, .synchronised = true
+	};
+	for (i = 0; i < HM_MACHINE_CPUS; i++)
+		m->cpus[i].synchronised = m->now;
 }
 
 hm_pa_t hm_machine_page(unsigned int number)

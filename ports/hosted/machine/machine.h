@@ -100,7 +100,7 @@ struct hm_machine_thread {
 	void *argument;
 	unsigned int number, cpu;
 	unsigned int exceptions; /* how deep in handlers it is */
-	bool ready, finished, masked;
+	bool ready, started, finished, masked;
 	char stack[HM_MACHINE_STACK];
 };
 
@@ -147,6 +147,9 @@ extern struct hm_machine *hm_machine;
 void hm_machine_start(struct hm_machine *machine, const struct hm_machine_config *config);
 /* Memory page `number` is the top-level table, empty. */
 void hm_machine_set_root(unsigned int number);
+/* All that was done so far is long past: stores complete, TLBs and pipelines of all CPUs empty. For the end of
+ * setting up. */
+void hm_machine_settle(void);
 void hm_machine_thread(void (*body)(void *argument), void *argument);
 /* Until every body has returned, or there is a violation. */
 void hm_machine_run(void);
@@ -161,8 +164,10 @@ enum hm_machine_outcome hm_machine_access(hm_va_t va, enum hm_access access);
 /* Does the access and takes what comes: one of the possible outcomes, by chance, without complaint.
  * For code that handles the fault. */
 enum hm_machine_outcome hm_machine_try(hm_va_t va, enum hm_access access);
-/* Whether a fault is among the possible outcomes. For litmus tests. */
+/* Whether a fault, a translation fault at a level, or a success is among the possible outcomes now; nothing happens. */
 bool hm_machine_may_fault(hm_va_t va, enum hm_access access);
+bool hm_machine_may_fault_at(hm_va_t va, unsigned int level);
+bool hm_machine_may_succeed(hm_va_t va, enum hm_access access);
 /* Whether some possible walk for va leads to page `number`, as data or as a table. */
 bool hm_machine_may_reach(unsigned int cpu, hm_va_t va, unsigned int number);
 /* The page is given to another use: no CPU may reach it by [va, va + bytes). */
@@ -178,6 +183,10 @@ void hm_machine_report(FILE *file);
 /* Another thread may run on this CPU from here on; returns when this one runs again, perhaps on another.
  * No barrier is implied, before or after: the caller issues what its kernel does. */
 void hm_machine_switch(void);
+/* By chance, other CPUs go on before this one does. The instructions do this themselves. */
+void hm_machine_pass(void);
+/* An exception is taken: its entry is a context synchronisation event. */
+void hm_machine_fault(void);
 /* Interrupts masked, for the running thread; returns what it was before. */
 bool hm_machine_mask(bool masked);
 unsigned int hm_machine_cpu_number(void);
