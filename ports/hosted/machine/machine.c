@@ -356,6 +356,7 @@ struct walk {
 	/* What was found possible. */
 	bool stale, denied, permitted, reached;
 	unsigned int faults; /* bit n: a translation fault at level n */
+	unsigned int sizes; /* bit n: a leaf at level n */
 };
 
 static bool permits(uint64_t value, enum hm_access access)
@@ -369,19 +370,25 @@ static bool permits(uint64_t value, enum hm_access access)
 	return true;
 }
 
+/* The page that a leaf of that level translates the address to. */
+static uint64_t page_at(uint64_t value, unsigned int level, uint64_t va)
+{
+	return page_of(value) + (va & (level_bytes(level) - 1)) / HM_MACHINE_PAGE_BYTES;
+}
+
 static void see_leaf(struct walk *walk, uint64_t value, unsigned int level)
 {
-	uint64_t offset = walk->va & (level_bytes(level) - 1);
+	uint64_t page = page_at(value, level, walk->va);
 
-	if (page_of(value) + offset / HM_MACHINE_PAGE_BYTES == walk->wanted)
+	if (page == walk->wanted)
 		walk->reached = true;
 	if (permits(value, walk->access))
 		walk->permitted = true;
 	else
 		walk->denied = true;
-	if (walk->truth &&
-	    (level != walk->truth_level ||
-	     (value & (ADDRESS | MEMORY_TYPE)) != (walk->truth & (ADDRESS | MEMORY_TYPE))))
+	walk->sizes |= 1u << level;
+	if (walk->truth && (page != page_at(walk->truth, walk->truth_level, walk->va) ||
+			    ((value ^ walk->truth) & MEMORY_TYPE)))
 		walk->stale = true;
 }
 
@@ -469,7 +476,11 @@ enum hm_machine_outcome hm_machine_access(hm_va_t va, enum hm_access access)
 	hm_machine->accesses++;
 	walk = walk_all(hm_machine->cpu, va, access, true, HM_MACHINE_PAGES);
 	allowed = permits(walk.truth, access);
-	if (allowed && walk.faults)
+	if ((walk.sizes & (walk.sizes - 1)) && hm_machine->config.bbm_level < 3)
+		hm_machine_violation(
+			"TLB conflict at %#llx: entries of two sizes before BBM level 3",
+			(unsigned long long)va.val);
+	else if (allowed && walk.faults)
 		hm_machine_violation(
 			"spurious fault at %#llx: its entry may not have been seen yet",
 			(unsigned long long)va.val);
@@ -567,14 +578,38 @@ static void mark_table(unsigned int page, unsigned int level, uint64_t base)
 	}
 }
 
-/* Whether a valid entry may be replaced by another without being invalid, and invalidated, between. */
+/* Whether the table, at that level, says of the same memory just what the block says. */
+static bool same_as_block(unsigned int page, unsigned int level, uint64_t block)
+{
+	unsigned int i;
+
+	for (i = 0; page < HM_MACHINE_PAGES && i < HM_MACHINE_ENTRIES; i++) {
+		uint64_t piece = block + i * level_bytes(level);
+
+		if (!level) /* pages have the bit that blocks have not */
+			piece |= TABLE;
+		if (current(page * HM_MACHINE_ENTRIES + i) != piece)
+			return false;
+	}
+	return page < HM_MACHINE_PAGES;
+}
+
+/*
+ * Whether a valid entry may be replaced by another without being invalid, and invalidated, between (Arm ARM
+ * D8.17.1): permissions and software bits may; from not global to global may not; nor other memory, nor
+ * another type. Another size of the same memory may from BBM level 2 on.
+ */
 static bool may_follow(uint64_t old, uint64_t value, unsigned int level)
 {
+	bool was_link = is_link(old, level), links = is_link(value, level);
+
 	if (old == value)
 		return true;
-	if (is_link(old, level) || is_link(value, level))
-		return false;
-	if ((old & NOT_GLOBAL) && !(value & NOT_GLOBAL))
+	if (was_link != links)
+		return hm_machine->config.bbm_level >= 2 &&
+		       same_as_block(page_of(was_link ? old : value), level - 1,
+				     was_link ? value : old);
+	if (links || ((old & NOT_GLOBAL) && !(value & NOT_GLOBAL)))
 		return false;
 	return !((old ^ value) & (ADDRESS | MEMORY_TYPE));
 }

@@ -60,6 +60,9 @@ struct hm_machine_config {
 	/* Chances of 256, at each instruction, that another CPU goes on, and that an interrupt comes. */
 	unsigned int interleave, interrupt;
 	bool has_tlbi_range;
+	/* 0, 1: a block's size changes by break-before-make only; 2: without, but a conflict abort may
+	 * come until the TLBI; 3: without, and none comes (Arm ARM D8.17.1, FEAT_BBM). */
+	unsigned int bbm_level;
 	/* The exception vector: runs on the interrupted thread, between two context synchronisation
 	 * events (SCTLR_EL1.EIS and EOS are 1), and does what the kernel does there. NULL: no
 	 * interrupts. Interrupts nest two deep. */
