@@ -75,7 +75,7 @@ static hm_pte_t leaf(char name, bool read_only)
 
 /* ---- events ---- */
 
-/* Whether the outcome asked about is that an access to the page works: by a translation it should not have. */
+/* Whether the outcome asked about is that an access works, by a translation it should not have. */
 static bool asks_for_success(void)
 {
 	return strstr(outcome, "succeeds") || strstr(outcome, "gives 2") || strstr(outcome, "is 3");

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * machine.c -- each thing that the adversarial machine reports, in the smallest program that deserves it, beside
- * the one that does not. Programs are straight-line, on one CPU or, by hand, on two.
+ * machine.c -- each thing that the adversarial machine reports, in the smallest program that
+ * deserves it, beside the one that does not. Programs are straight-line, on one CPU or, by hand, on
+ * two.
  */
 #include "suite.h"
 #include <hardmap/pgtable.h>

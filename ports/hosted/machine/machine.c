@@ -17,8 +17,8 @@
 #define ACCESSED UINT64_C(0x400)
 #define NOT_GLOBAL UINT64_C(0x800)
 #define PXN (UINT64_C(1) << 53)
-/* What may not change from one valid leaf to another without break-before-make, beside the address and the size:
- * AttrIndx and SH (Arm ARM D8.17.1). */
+/* What may not change from one valid leaf to another without break-before-make, beside the address and
+ * the size: AttrIndx and SH (Arm ARM D8.17.1). */
 #define MEMORY_TYPE UINT64_C(0x31c)
 
 struct hm_machine *hm_machine;

@@ -150,8 +150,8 @@ extern struct hm_machine *hm_machine;
 void hm_machine_start(struct hm_machine *machine, const struct hm_machine_config *config);
 /* Memory page `number` is the top-level table, empty. */
 void hm_machine_set_root(unsigned int number);
-/* All that was done so far is long past: stores complete, TLBs and pipelines of all CPUs empty. For the end of
- * setting up. */
+/* All that was done so far is long past: stores complete, TLBs and pipelines of all CPUs empty. For the
+ * end of setting up. */
 void hm_machine_settle(void);
 void hm_machine_thread(void (*body)(void *argument), void *argument);
 /* Until every body has returned, or there is a violation. */
@@ -161,8 +161,8 @@ void hm_machine_run(void);
 hm_pa_t hm_machine_page(unsigned int number);
 unsigned int hm_machine_random(unsigned int n);
 
-/* Relies on the translation: as the tables stand, the access is permitted (or not), and every walk that this CPU
- * could have done, or cached, must agree. Returns what the tables say. */
+/* Relies on the translation: as the tables stand, the access is permitted (or not), and every walk that
+ * this CPU could have done, or cached, must agree. Returns what the tables say. */
 enum hm_machine_outcome hm_machine_access(hm_va_t va, enum hm_access access);
 /* Does the access and takes what comes: one of the possible outcomes, by chance, without complaint.
  * For code that handles the fault. */
