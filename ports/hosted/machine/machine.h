@@ -167,7 +167,8 @@ enum hm_machine_outcome hm_machine_access(hm_va_t va, enum hm_access access);
 /* Does the access and takes what comes: one of the possible outcomes, by chance, without complaint.
  * For code that handles the fault. */
 enum hm_machine_outcome hm_machine_try(hm_va_t va, enum hm_access access);
-/* Whether a fault, a translation fault at a level, or a success is among the possible outcomes now; nothing happens. */
+/* Whether a fault, a translation fault at a level, or a success is among the possible outcomes now;
+ * nothing happens. */
 bool hm_machine_may_fault(hm_va_t va, enum hm_access access);
 bool hm_machine_may_fault_at(hm_va_t va, unsigned int level);
 bool hm_machine_may_succeed(hm_va_t va, enum hm_access access);
@@ -183,8 +184,8 @@ void hm_machine_report(FILE *file);
 
 /* ---- what code that runs on the machine does ---- */
 
-/* Another thread may run on this CPU from here on; returns when this one runs again, perhaps on another.
- * No barrier is implied, before or after: the caller issues what its kernel does. */
+/* Another thread may run on this CPU from here on; returns when this one runs again, perhaps on
+ * another. No barrier is implied, before or after: the caller issues what its kernel does. */
 void hm_machine_switch(void);
 /* By chance, other CPUs go on before this one does. The instructions do this themselves. */
 void hm_machine_pass(void);
