@@ -9,8 +9,10 @@
 
 #define HM_BUG(message) hm_machine_bug(message)
 
+/* A place for interrupts between instructions: around each use of the state. */
 static inline struct hm_lazy_mmu *hm_port_lazy_mmu(void)
 {
+	hm_machine_point();
 	return &hm_machine->threads[hm_machine->running].lazy;
 }
 

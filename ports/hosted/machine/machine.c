@@ -148,28 +148,33 @@ unsigned int hm_machine_thread_number(void)
 	return hm_machine->running;
 }
 
-/* Before each instruction: time passes, another CPU may go on, an interrupt may come. */
-static void step(enum hm_insn_kind kind, const char *what, uint64_t a, uint64_t b)
+void hm_machine_point(void)
 {
 	const struct hm_machine_config *config = &hm_machine->config;
 	struct hm_machine_thread *self = running();
 
-	if (hm_machine->cpus[hm_machine->cpu].thread) {
-		hm_machine_pass();
-		if (config->vector && !self->masked && self->exceptions < 2 &&
-		    hm_machine_random(256) < config->interrupt) {
-			self->exceptions++;
-			hm_machine->interrupts++;
-			hm_machine->now++;
-			record("exception entry", self->exceptions, 0);
-			synchronise(hm_machine->cpu);
-			config->vector();
-			hm_machine->now++;
-			record("exception return", self->exceptions, 0);
-			synchronise(hm_machine->cpu);
-			self->exceptions--;
-		}
-	}
+	if (!hm_machine->cpus[hm_machine->cpu].thread)
+		return; /* setting up */
+	hm_machine_pass();
+	if (!config->vector || self->masked || self->exceptions == 2 ||
+	    hm_machine_random(256) >= config->interrupt)
+		return;
+	self->exceptions++;
+	hm_machine->interrupts++;
+	hm_machine->now++;
+	record("exception entry", self->exceptions, 0);
+	synchronise(hm_machine->cpu);
+	config->vector();
+	hm_machine->now++;
+	record("exception return", self->exceptions, 0);
+	synchronise(hm_machine->cpu);
+	self->exceptions--;
+}
+
+/* Before each instruction. */
+static void step(enum hm_insn_kind kind, const char *what, uint64_t a, uint64_t b)
+{
+	hm_machine_point();
 	hm_machine->now++;
 	if (kind < HM_INSN_KINDS)
 		hm_machine->counts[kind]++;

@@ -187,8 +187,10 @@ void hm_machine_report(FILE *file);
 /* Another thread may run on this CPU from here on; returns when this one runs again, perhaps on
  * another. No barrier is implied, before or after: the caller issues what its kernel does. */
 void hm_machine_switch(void);
-/* By chance, other CPUs go on before this one does. The instructions do this themselves. */
+/* By chance, other CPUs go on before this one does. */
 void hm_machine_pass(void);
+/* That, and an interrupt may come. All instructions begin with it; code between them may have more. */
+void hm_machine_point(void);
 /* An exception is taken: its entry is a context synchronisation event. */
 void hm_machine_fault(void);
 /* Interrupts masked, for the running thread; returns what it was before. */
