@@ -14,5 +14,6 @@ tidy() {
 	printf '%s\n' "$@" | xargs -P "$(nproc)" -n 1 clang-tidy -p "$build" --quiet \
 		--extra-arg=-Wno-unknown-warning-option --extra-arg=-Wno-unused-command-line-argument 2>/dev/null
 }
-tidy "$1" tests/contract/*.c tests/unit/*.c tests/bench/lazy_section.c examples/hosted.c ports/hosted/*.c
+tidy "$1" tests/contract/*.c tests/unit/*.c tests/bench/lazy_section.c tests/model/*.c tests/litmus/*.c \
+	examples/hosted.c examples/foreign/*.c ports/hosted/*.c ports/hosted/machine/*.c
 tidy "$2" examples/kernel/*.c tests/suite_*.c

@@ -250,7 +250,8 @@ static void run(uint64_t seed)
 	for (cpu = 0; cpu < cpu_count; cpu++)
 		hm_machine_thread(body, cpu_events[cpu]);
 	hm_machine_run();
-	if (starts(machine.violation, "break-before-make"))
+	if (starts(machine.violation, "break-before-make") ||
+	    strstr(machine.violation, " is linked: "))
 		shown = true; /* the machine refuses the program itself */
 }
 

@@ -36,6 +36,8 @@ static void suite_setup(void)
 	start(0);
 }
 
+static void work(void *unused);
+
 static bool reported(const char *what)
 {
 	return strstr(machine.violation, what) != NULL;
@@ -113,12 +115,67 @@ CASE(publication_of_a_link)
 	EXPECT(!hm_machine_may_fault_at(va, 0));
 }
 
-/* A fill that nothing orders before its link is not seen with it; DMB ISHST is enough to order. */
+/* A fill that nothing orders before its link: a walker may see the link alone, and that is reported. */
 CASE(link_before_fill)
 {
 	hm_pte_fill(entry(TABLE), 512, page(PAGE_A), 0);
 	hm_port_pte_store(middle(), hm_arm64_table(hm_machine_page(TABLE)));
 	EXPECT(hm_machine_may_fault_at(va, 0));
+	EXPECT(reported("table 3 is linked"));
+}
+
+/* An invalidation in pieces is one: each page by itself empties the walk caches of their table. */
+CASE(invalidation_in_pieces)
+{
+	machine.config.has_tlbi_range = false;
+	mapped();
+	hm_pte_clear(middle());
+	hm_pgtable_invalidate(va, BLOCK, HM_INVALIDATE_TABLES);
+	hm_machine_release(TABLE, va, 4096);
+	hm_pte_fill(entry(OTHER_TABLE), 512, page(PAGE_B), 0);
+	hm_pte_link(middle(), hm_arm64_table(hm_machine_page(OTHER_TABLE)));
+	hm_machine_access(va, HM_ACCESS_READ);
+	EXPECT(!machine.violation[0]);
+}
+
+/* One TLBI within a block takes all of the block; an entry without access flag was never in a TLB. */
+CASE(what_one_tlbi_takes)
+{
+	const hm_pa_t memory = { UINT64_C(0x40000000) };
+	const hm_va_t inside = { va.val + 5 * 4096 };
+
+	hm_port_pte_store(middle(), hm_arm64_leaf(memory, 1, HM_ARM64_KERNEL_RW));
+	hm_machine_settle();
+	hm_pte_clear(middle());
+	hm_pgtable_invalidate(inside, 4096, HM_INVALIDATE_LEAVES);
+	EXPECT(hm_machine_access(va, HM_ACCESS_READ) == HM_MACHINE_FAULT);
+	EXPECT(!machine.violation[0]);
+	start(0);
+	hm_port_pte_store(middle(),
+			  hm_arm64_leaf(memory, 1, HM_ARM64_KERNEL_RW & ~HM_ARM64_ACCESSED));
+	hm_machine_settle();
+	hm_pte_set(middle(), hm_arm64_leaf(memory, 1, HM_ARM64_KERNEL_RW));
+	EXPECT(hm_machine_access(va, HM_ACCESS_WRITE) == HM_MACHINE_DONE);
+	EXPECT(!machine.violation[0]);
+}
+
+/* Mistakes in the use of the machine are reported as such. */
+CASE(misuse_of_the_machine)
+{
+	const hm_va_t lower = { 4096 };
+	unsigned int i;
+
+	hm_machine_access(lower, HM_ACCESS_READ);
+	EXPECT(reported("no tables for"));
+	start(0);
+	mapped();
+	entry(TABLE)->val = 0; /* a plain store */
+	hm_machine_access(va, HM_ACCESS_READ);
+	EXPECT(reported("none of the machine's"));
+	start(0);
+	for (i = 0; i <= HM_MACHINE_THREADS; i++)
+		hm_machine_thread(work, NULL);
+	EXPECT(reported("too many threads"));
 }
 
 /* A removed or changed entry is used on until a TLBI that covers it is complete. */

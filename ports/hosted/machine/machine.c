@@ -196,6 +196,10 @@ void hm_machine_thread(void (*body)(void *argument), void *argument)
 {
 	struct hm_machine_thread *thread = &hm_machine->threads[hm_machine->thread_count];
 
+	if (hm_machine->thread_count == HM_MACHINE_THREADS) {
+		hm_machine_violation("too many threads for the machine");
+		return;
+	}
 	thread->number = hm_machine->thread_count++;
 	thread->body = body;
 	thread->argument = argument;
@@ -297,6 +301,12 @@ static bool ordered(const struct hm_machine_version *a, const struct hm_machine_
 	return (a->cpu == b->cpu && a->epoch < b->epoch) || a->completed < b->issued;
 }
 
+/* Whether a TLB may hold it: not what faults for want of the access flag either (Arm ARM D8.17). */
+static bool is_cached(uint64_t value, unsigned int level)
+{
+	return (value & VALID) && ((level && (value & TABLE)) || (value & ACCESSED));
+}
+
 static bool is_link(uint64_t value, unsigned int level)
 {
 	return level && (value & VALID) && (value & TABLE);
@@ -319,19 +329,41 @@ static unsigned int index_at(uint64_t va, unsigned int level)
 
 /* ---- TLBs: since when a CPU may have what it holds of an address ---- */
 
+/* From the address on to the first page that it names. */
+static uint64_t pages_to(const struct hm_machine_invalidation *each, uint64_t va)
+{
+	return (each->first_page - (va >> 12)) & ((UINT64_C(1) << 44) - 1);
+}
+
+/* Which of the pages that it names the address is in; more than it has: none. */
+static uint64_t page_in(const struct hm_machine_invalidation *each, uint64_t va)
+{
+	return ((va >> 12) - each->first_page) & ((UINT64_C(1) << 44) - 1);
+}
+
 static bool covers(const struct hm_machine_invalidation *each, uint64_t va)
 {
-	const uint64_t mask = (UINT64_C(1) << 44) - 1;
+	return !each->pages || page_in(each, va) < each->pages;
+}
 
-	return !each->pages || (((va >> 12) - each->first_page) & mask) < each->pages;
+/* Whether it names a page of that entry. It then takes a leaf out of the TLBs, all of it, however many
+ * entries that was cached as (Arm ARM D8.17). */
+static bool touches(const struct hm_machine_invalidation *each, uint64_t va, unsigned int level)
+{
+	const uint64_t base = va & ~(level_bytes(level) - 1);
+	const uint64_t pages = level_bytes(level) / HM_MACHINE_PAGE_BYTES;
+
+	return covers(each, base) || pages - 1 >= pages_to(each, base);
 }
 
 /*
- * The last invalidation of [va, va + bytes) that has emptied this CPU's TLB, 0: none since the
+ * The last invalidation that has taken what an entry of that level says of the address, a leaf or a
+ * link to a table, out of this CPU's TLB, 0: none since the
  * start; and, for what the CPU executes right now, its pipeline: that of the CPU which invalidates
  * keeps what it had translated ahead until its next context synchronisation event.
  */
-static uint64_t floor_of(unsigned int cpu, uint64_t va, uint64_t bytes, bool tables, bool pipeline)
+static uint64_t floor_of(unsigned int cpu, uint64_t va, unsigned int level, bool tables,
+			 bool pipeline)
 {
 	uint64_t floor = 0;
 	unsigned int i;
@@ -342,10 +374,38 @@ static uint64_t floor_of(unsigned int cpu, uint64_t va, uint64_t bytes, bool tab
 		if (each->issued <= floor)
 			break;
 		if (each->completed && (!pipeline || each->cpu != cpu || each->synchronised) &&
-		    (!tables || each->tables) && covers(each, va) && covers(each, va + bytes - 1))
+		    (!tables || each->tables) &&
+		    (tables ? covers(each, va) : touches(each, va, level)))
 			floor = each->issued;
 	}
 	return floor;
+}
+
+/* Whether TLBIs of tables that were issued after `since`, each of a part, cover all of [va, va + bytes). */
+static bool emptied(uint64_t since, uint64_t va, uint64_t bytes)
+{
+	uint64_t done = 0;
+
+	while (done < bytes) {
+		uint64_t before = done;
+		unsigned int i;
+
+		for (i = hm_machine->invalidation_count; i-- && done < bytes;) {
+			const struct hm_machine_invalidation *each = &hm_machine->invalidations[i];
+
+			if (each->issued <= since)
+				break;
+			if (!each->completed || !each->tables || !covers(each, va + done))
+				continue;
+			if (!each->pages)
+				return true;
+			/* To the end of what it covers. */
+			done += (each->pages - page_in(each, va + done)) * HM_MACHINE_PAGE_BYTES;
+		}
+		if (done == before)
+			return false;
+	}
+	return true;
 }
 
 /* ---- walks ---- */
@@ -354,7 +414,7 @@ struct walk {
 	unsigned int cpu;
 	uint64_t va;
 	enum hm_access access;
-	uint64_t leaf_floor, table_floor;
+	uint64_t leaf_floor[LEVELS], table_floor;
 	uint64_t truth; /* the leaf that the tables have now; 0: none */
 	unsigned int truth_level;
 	unsigned int wanted; /* page that may not be reached; HM_MACHINE_PAGES: none */
@@ -397,12 +457,26 @@ static void see_leaf(struct walk *walk, uint64_t value, unsigned int level)
 		walk->stale = true;
 }
 
+/* The links that a walk came by, the last one first. */
+struct path {
+	const struct hm_machine_version *link;
+	const struct path *before;
+};
+
+static bool ordered_before_path(const struct hm_machine_version *version, const struct path *path)
+{
+	for (; path; path = path->before)
+		if (ordered(version, path->link))
+			return true;
+	return false;
+}
+
 /*
- * Every value of the entry that a walk for walk->va may have read, given that it came by that link,
- * which it read at `after` at the earliest.
+ * Every value of the entry that a walk for walk->va may have read, given that it came by that path,
+ * whose last link it read at `after` at the earliest.
  */
 static void explore(struct walk *walk, unsigned int level, unsigned int page,
-		    const struct hm_machine_version *link, uint64_t after)
+		    const struct path *path, uint64_t after)
 {
 	const uint64_t synchronised = hm_machine->cpus[walk->cpu].synchronised;
 	const struct hm_machine_version *version, *newer = NULL;
@@ -419,18 +493,20 @@ static void explore(struct walk *walk, unsigned int level, unsigned int page,
 	for (;;) {
 		uint64_t until = newer ? newer->completed : HM_MACHINE_NEVER;
 
-		if (newer && link && ordered(newer, link))
+		if (newer && ordered_before_path(newer, path))
 			break;
 		version = next ? &hm_machine->versions[next - 1] : &initial;
-		if (!(version->value & VALID)) {
+		if (!is_cached(version->value, level)) {
 			/* Not cached in a TLB: only what the pipeline holds since it was emptied. */
 			if (until >= synchronised && until >= after)
 				walk->faults |= 1u << level;
 		} else if (is_link(version->value, level)) {
+			const struct path longer = { version, path };
+
 			if (until >= walk->table_floor && until >= after)
-				explore(walk, level - 1, page_of(version->value), version,
+				explore(walk, level - 1, page_of(version->value), &longer,
 					version->issued > after ? version->issued : after);
-		} else if (until >= walk->leaf_floor && until >= after) {
+		} else if (until >= walk->leaf_floor[level] && until >= after) {
 			see_leaf(walk, version->value, level);
 		}
 		if (version == &initial)
@@ -448,6 +524,10 @@ static uint64_t truth_of(uint64_t va, unsigned int *level)
 
 	for (*level = LEVELS - 1;; (*level)--) {
 		value = current(page * HM_MACHINE_ENTRIES + index_at(va, *level));
+		if (hm_machine->memory[page][index_at(va, *level)].val != value)
+			hm_machine_violation("a store to table %u that is none of the machine's: "
+					     "no walker sees it",
+					     page);
 		if (!(value & VALID))
 			return 0;
 		if (!is_link(value, *level))
@@ -462,13 +542,18 @@ static struct walk walk_all(unsigned int cpu, hm_va_t va, enum hm_access access,
 			    unsigned int wanted)
 {
 	struct walk walk = { .cpu = cpu, .va = va.val, .access = access, .wanted = wanted };
+	unsigned int level;
 
-	walk.leaf_floor = floor_of(cpu, va.val, 1, false, pipeline);
-	walk.table_floor = floor_of(cpu, va.val, 1, true, pipeline);
+	if (!hm_machine->root || va.val >> 48 != 0xffff) {
+		hm_machine_violation("no tables for %#llx: no root, or not in the upper half",
+				     (unsigned long long)va.val);
+		return walk;
+	}
+	for (level = 0; level < LEVELS; level++)
+		walk.leaf_floor[level] = floor_of(cpu, va.val, level, false, pipeline);
+	walk.table_floor = floor_of(cpu, va.val, 0, true, pipeline);
 	walk.truth = truth_of(va.val, &walk.truth_level);
-	if (hm_machine->root)
-		explore(&walk, LEVELS - 1, location(&hm_machine->root->val) / HM_MACHINE_ENTRIES,
-			NULL, 0);
+	explore(&walk, LEVELS - 1, location(&hm_machine->root->val) / HM_MACHINE_ENTRIES, NULL, 0);
 	return walk;
 }
 
@@ -628,15 +713,34 @@ static void check_break_before_make(uint32_t where, unsigned int level, uint64_t
 	for (; version;
 	     newer = version,
 	     version = version->older ? &hm_machine->versions[version->older - 1] : NULL) {
-		if (!(version->value & VALID) || may_follow(version->value, value, level))
+		if (!is_cached(version->value, level) || may_follow(version->value, value, level))
 			continue;
 		for (cpu = 0; cpu < hm_machine->config.cpus; cpu++)
 			if (!newer ||
-			    newer->completed >= floor_of(cpu, va, level_bytes(level),
-							 is_link(version->value, level), false))
+			    !(is_link(version->value, level)
+				      ? emptied(newer->completed, va, level_bytes(level))
+				      : floor_of(cpu, va, level, false, false) > newer->completed))
 				hm_machine_violation(
 					"break-before-make: CPU %u may hold the old entry for %#llx",
 					cpu, (unsigned long long)va);
+	}
+}
+
+/* A link is stored: what fills its table is ordered before it, by the same CPU's DMB or by a DSB. */
+static void check_fill(unsigned int page)
+{
+	const struct hm_machine_version link = { .issued = hm_machine->now,
+						 .cpu = (uint8_t)hm_machine->cpu,
+						 .epoch = hm_machine->cpus[hm_machine->cpu].epoch };
+	unsigned int i;
+
+	for (i = 0; page < HM_MACHINE_PAGES && i < HM_MACHINE_ENTRIES; i++) {
+		const struct hm_machine_version *fill = newest(page * HM_MACHINE_ENTRIES + i);
+
+		if (fill && !ordered(fill, &link))
+			hm_machine_violation("table %u is linked: a walker may see that before its "
+					     "entry %u",
+					     page, i);
 	}
 }
 
@@ -651,8 +755,10 @@ static void store(uint32_t where, uint64_t value)
 
 		if (value & VALID)
 			check_break_before_make(where, level, va, value);
-		if (is_link(value, level))
+		if (is_link(value, level)) {
+			check_fill(page_of(value));
 			mark_table(page_of(value), level - 1, va);
+		}
 	}
 	if (m->version_count == HM_MACHINE_VERSIONS) {
 		hm_machine_violation("the run is too long for the machine: too many stores");

@@ -7,9 +7,10 @@
  * possible.
  *
  * USE      hm_machine_start(&machine, &config);
- *          hm_machine_thread(&machine, body, argument);   ... some of them ...
- *          hm_machine_run(&machine);                      until all bodies have returned
- *          if (machine.violation[0]) hm_machine_report(&machine, stdout);
+ *          hm_machine_set_root(page);  ... tables ...  hm_machine_settle();
+ *          hm_machine_thread(body, argument);             ... some of them ...
+ *          hm_machine_run();                              until all bodies have returned
+ *          if (machine.violation[0]) hm_machine_report(stdout);
  *
  *          A body calls the library, and says what it relies on: hm_machine_access() for a
  *          translation that must work, hm_machine_release() for memory that nobody may still
