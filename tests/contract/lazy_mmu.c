@@ -289,6 +289,29 @@ CASE(handler_cannot_leave_what_it_interrupted)
 	EXPECT(counted(1, 0));
 }
 
+static void handler_that_leaves_its_outermost_first(void)
+{
+	hm_lazy_mmu_token_t outer = hm_lazy_mmu_enter(), inner = hm_lazy_mmu_enter();
+
+	(void)inner;
+	writes(1);
+	hm_lazy_mmu_leave(outer);
+	EXPECT(counted(1, 1));
+	hm_lazy_mmu_assert_idle();
+	EXPECT(counted(0, 0));
+}
+
+/* A handler's misuse ends with its own outermost leave, and is not the interrupted section's. */
+CASE(misuse_in_a_handler_stays_there)
+{
+	hm_lazy_mmu_token_t tok = hm_lazy_mmu_enter();
+
+	probe_interrupt(handler_that_leaves_its_outermost_first);
+	EXPECT(hm_lazy_mmu_active());
+	hm_lazy_mmu_leave(tok);
+	EXPECT(counted(0, 0));
+}
+
 #if CONTRACT_EXCEPTION_PUSH
 /* Exceptions nest: each handler starts eager, each return gives back what it took. */
 CASE(exceptions_nest)
@@ -351,6 +374,44 @@ CASE(handler_that_forgets_a_leave_is_found)
 	writes(1);
 	EXPECT(counted(1, 0));
 	hm_lazy_mmu_leave(tok);
+	tok = hm_lazy_mmu_enter();
+	EXPECT(hm_lazy_mmu_active());
+	hm_lazy_mmu_leave(tok);
+	hm_lazy_mmu_assert_idle();
+	EXPECT(counted(0, 0));
+}
+
+/* What either of them owes is enough to be published. */
+CASE(handler_that_forgets_a_leave_loses_nothing)
+{
+	unsigned int who;
+
+	for (who = 0; who < 3; who++) {
+		hm_lazy_mmu_token_t tok = hm_lazy_mmu_enter(), forgotten;
+		hm_lazy_mmu_exception_t irq;
+
+		writes(who == 1);
+		irq = hm_lazy_mmu_exception_push();
+		forgotten = hm_lazy_mmu_enter();
+		(void)forgotten;
+		writes(who == 2);
+		hm_lazy_mmu_exception_pop(irq);
+		EXPECT(counted(who != 0, 1));
+		hm_lazy_mmu_leave(tok);
+	}
+	hm_lazy_mmu_assert_idle();
+	EXPECT(counted(0, 0));
+}
+
+/* Over an idle context nothing is broken by it. */
+CASE(handler_that_forgets_a_leave_over_an_idle_context)
+{
+	hm_lazy_mmu_exception_t irq = hm_lazy_mmu_exception_push();
+	hm_lazy_mmu_token_t forgotten = hm_lazy_mmu_enter(), tok;
+
+	(void)forgotten;
+	hm_lazy_mmu_exception_pop(irq);
+	EXPECT(counted(0, 1));
 	tok = hm_lazy_mmu_enter();
 	EXPECT(hm_lazy_mmu_active());
 	hm_lazy_mmu_leave(tok);
@@ -543,6 +604,17 @@ CASE(forgotten_leave_is_found)
 	EXPECT(counted(0, 1));
 }
 
+/* It is found also if nothing was written in it. */
+CASE(forgotten_leave_of_an_empty_section_is_found)
+{
+	hm_lazy_mmu_token_t tok = hm_lazy_mmu_enter();
+
+	(void)tok;
+	hm_lazy_mmu_assert_idle();
+	EXPECT(counted(0, 1));
+	EXPECT(!hm_lazy_mmu_active());
+}
+
 /* A pause that is never resumed is found by the leave around it. */
 CASE(forgotten_resume_is_found)
 {
@@ -573,6 +645,26 @@ CASE(resume_twice)
 	EXPECT(!hm_lazy_mmu_active());
 	hm_lazy_mmu_leave(tok);
 	hm_lazy_mmu_assert_idle();
+	EXPECT(counted(0, 0));
+}
+
+/* What was entered or paused while broken changed nothing, so its end changes nothing, however late it comes. */
+CASE(late_leave_of_what_was_entered_while_broken)
+{
+	hm_lazy_mmu_token_t tok = hm_lazy_mmu_enter(), twice = hm_lazy_mmu_enter(), late;
+	hm_lazy_mmu_pause_t late_pause;
+
+	hm_lazy_mmu_leave(twice);
+	hm_lazy_mmu_leave(twice);
+	EXPECT(counted(0, 1));
+	late = hm_lazy_mmu_enter();
+	late_pause = hm_lazy_mmu_pause();
+	hm_lazy_mmu_leave(tok);
+	tok = hm_lazy_mmu_enter();
+	hm_lazy_mmu_resume(late_pause);
+	hm_lazy_mmu_leave(late);
+	EXPECT(hm_lazy_mmu_active());
+	hm_lazy_mmu_leave(tok);
 	EXPECT(counted(0, 0));
 }
 

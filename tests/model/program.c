@@ -22,8 +22,9 @@ enum {
 	SLOT_TABLE, /* level 0: the threads' slots */
 	HANDLER_TABLE, /* level 0: an entry a CPU and depth for interrupt handlers */
 	HANDLER_FRAME,
-	TABLE_FRAME, /* what the threads' own tables map */
-	FIRST_TABLE, /* the threads' own tables: THREADS * TABLES pages */
+	FIRST_TABLE_FRAME, /* what the threads' own tables map: FRAMES pages, by turns */
+	/* The threads' own tables: THREADS * TABLES pages. */
+	FIRST_TABLE = FIRST_TABLE_FRAME + FRAMES,
 	FIRST_FRAME = FIRST_TABLE + THREADS * TABLES, /* THREADS * FRAMES * SLOTS pages */
 };
 _Static_assert(FIRST_FRAME + THREADS * FRAMES * SLOTS <= HM_MACHINE_PAGES, "memory is too small");
@@ -46,7 +47,7 @@ struct mapping {
 	bool usable; /* published, for this thread */
 	bool read_only;
 	bool told; /* another thread knows the address and has not used it yet */
-	unsigned int frame; /* 0 or 1: which of its frames a slot maps, or mapped last */
+	unsigned int frame; /* 0 or 1: which of its frames it maps, or mapped last */
 };
 
 struct worker {
@@ -311,6 +312,13 @@ static void change_permission(struct worker *self, unsigned int slot)
 	published(self);
 }
 
+/* An access whose outcome is known, and so is what the tables must say. */
+static void expect(hm_va_t va, enum hm_access access, bool permitted)
+{
+	if ((hm_machine_access(va, access) == HM_MACHINE_DONE) != permitted)
+		hm_machine_violation("the tables do not say what was written to them");
+}
+
 /* Uses the page, if the contract says that this works; and that what it forbids does not. */
 static void use(struct worker *self, unsigned int slot, enum hm_access access)
 {
@@ -318,7 +326,8 @@ static void use(struct worker *self, unsigned int slot, enum hm_access access)
 
 	if (mapping->mapped && !mapping->usable)
 		return;
-	hm_machine_access(slot_va(self, slot), access);
+	expect(slot_va(self, slot), access,
+	       mapping->mapped && !(access == HM_ACCESS_WRITE && mapping->read_only));
 }
 
 /* Uses a page that may not be published, as a kernel does that can take the fault. */
@@ -333,7 +342,7 @@ static void use_with_handler(struct worker *self, unsigned int slot)
 	if (!hm_pgtable_fault_is_spurious(va, HM_ACCESS_READ))
 		hm_machine_violation("a fault that the tables do not explain is not spurious");
 	hm_lazy_mmu_exception_pop(interrupted);
-	hm_machine_access(va, HM_ACCESS_READ);
+	expect(va, HM_ACCESS_READ, true);
 }
 
 static void link_table(struct worker *self, unsigned int which)
@@ -343,7 +352,10 @@ static void link_table(struct worker *self, unsigned int which)
 
 	if (mapping->mapped)
 		return;
-	hm_pte_fill(table(FIRST_TABLE + number), 9, leaf(TABLE_FRAME, false), 0);
+	/* Another frame than last time: a walk that follows the link before the fill finds the old one. */
+	mapping->frame ^= 1;
+	hm_pte_fill(table(FIRST_TABLE + number), 9, leaf(FIRST_TABLE_FRAME + mapping->frame, false),
+		    0);
 	hm_pte_link(table(MIDDLE) + FIRST_TABLE_REGION + number,
 		    hm_arm64_table(hm_machine_page(FIRST_TABLE + number)));
 	wrote(self, mapping);
@@ -354,7 +366,7 @@ static void use_table(struct worker *self, unsigned int which, unsigned int inde
 	unsigned int number = self->number * TABLES + which;
 
 	if (self->tables[which].usable)
-		hm_machine_access(va_of(FIRST_TABLE_REGION + number, index % 9), HM_ACCESS_WRITE);
+		expect(va_of(FIRST_TABLE_REGION + number, 8 - index % 9), HM_ACCESS_WRITE, true);
 }
 
 static void unlink_table(struct worker *self, unsigned int which)
@@ -366,11 +378,8 @@ static void unlink_table(struct worker *self, unsigned int which)
 	if (!self->tables[which].mapped)
 		return;
 	hm_pte_clear(table(MIDDLE) + FIRST_TABLE_REGION + number);
-	/* What was used of it; all of it where that is not one TLBI a page. */
-	hm_pgtable_invalidate(va,
-			      hm_machine->config.has_tlbi_range ? UINT64_C(1) << 21
-								: 9 * HM_MACHINE_PAGE_BYTES,
-			      HM_INVALIDATE_TABLES);
+	/* What was used of it; or so much that it is not one TLBI a page. */
+	hm_pgtable_invalidate(va, (which ? 513 : 9) * HM_MACHINE_PAGE_BYTES, HM_INVALIDATE_TABLES);
 	hm_machine_release(FIRST_TABLE + number, va, 9 * HM_MACHINE_PAGE_BYTES);
 	hm_pte_fill(table(FIRST_TABLE + number), 9, none, 0);
 	self->tables[which].mapped = false;
@@ -400,7 +409,7 @@ static void listen(struct worker *self)
 	if (!message->full)
 		return;
 	hm_port_lazy_context_sync();
-	hm_machine_access(message->va, HM_ACCESS_READ);
+	expect(message->va, HM_ACCESS_READ, true);
 	message->mapping->told = false;
 	message->full = false;
 }
@@ -429,7 +438,7 @@ static void handle_interrupt(unsigned int depth)
 		hm_pte_set(entry, leaf(HANDLER_FRAME, false));
 		hm_lazy_mmu_leave(tok);
 	}
-	hm_machine_access(va, HM_ACCESS_WRITE);
+	expect(va, HM_ACCESS_WRITE, true);
 	hm_pte_clear(entry);
 	hm_pgtable_invalidate(va, HM_MACHINE_PAGE_BYTES, HM_INVALIDATE_LEAVES);
 }

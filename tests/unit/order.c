@@ -5,6 +5,7 @@
  */
 #include "suite.h"
 #include <hardmap/pgtable.h>
+#include <string.h>
 
 static hm_pte_t table[HM_PORT_PGTABLE_ENTRIES] __attribute__((aligned(4096)));
 
@@ -136,4 +137,66 @@ CASE(names_of_frames_differ_between_contexts)
 		for (j = i + 1; j < n; j++)
 			same += names[i] == names[j];
 	EXPECT(n == 64 * 64 && same == 0);
+}
+
+/* An exception between enter's reading of the generation and its writing it back: the handler's frames have
+ * had the generations of the frames that follow, but not their names. */
+CASE(names_of_frames_differ_from_those_of_a_handler)
+{
+	uint64_t generation = hm_hosted.context->generation;
+	hm_lazy_mmu_exception_t irq = hm_lazy_mmu_exception_push();
+	hm_lazy_mmu_token_t handlers = hm_lazy_mmu_enter(), outer, inner;
+
+	hm_lazy_mmu_leave(handlers);
+	hm_lazy_mmu_exception_pop(irq);
+	hm_hosted.context->generation = generation;
+	outer = hm_lazy_mmu_enter();
+	inner = hm_lazy_mmu_enter();
+	hm_lazy_mmu_leave(handlers);
+	EXPECT(hm_hosted.bugs == 1);
+	hm_lazy_mmu_leave(inner);
+	hm_lazy_mmu_leave(outer);
+}
+
+/* Generations are counted from bit 16 on, and also where the name of the context lies over the count. */
+CASE(names_of_frames_differ_however_many_there_were)
+{
+	const uint64_t identity = (uint64_t)(uintptr_t)hm_hosted.context << 32;
+	hm_lazy_mmu_token_t first = hm_lazy_mmu_enter(), second;
+
+	hm_lazy_mmu_leave(first);
+	EXPECT(hm_hosted.context->generation == UINT64_C(1) << 16);
+	hm_hosted.context->generation = identity & (0 - identity); /* one bit of it */
+	second = hm_lazy_mmu_enter();
+	hm_lazy_mmu_leave(first);
+	EXPECT(hm_hosted.bugs == 1);
+	hm_lazy_mmu_leave(second);
+}
+
+static bool told(const char *what)
+{
+	return hm_hosted.bug && strstr(hm_hosted.bug, what);
+}
+
+/* HM_BUG says which misuse it was. */
+CASE(misuse_is_named)
+{
+	static struct hm_lazy_mmu other;
+	struct hm_lazy_mmu *own = hm_hosted.context;
+	hm_lazy_mmu_token_t tok = hm_lazy_mmu_enter(), inner;
+
+	hm_lazy_mmu_leave(tok);
+	hm_lazy_mmu_leave(tok);
+	EXPECT(told("left twice, or outside"));
+	tok = hm_lazy_mmu_enter();
+	inner = hm_lazy_mmu_enter();
+	hm_lazy_mmu_leave(tok);
+	EXPECT(told("out of order"));
+	hm_lazy_mmu_leave(inner);
+	tok = hm_lazy_mmu_enter();
+	hm_hosted_switch_context(&other);
+	hm_lazy_mmu_leave(tok);
+	EXPECT(told("another context"));
+	hm_hosted_switch_context(own);
+	hm_lazy_mmu_leave(tok);
 }

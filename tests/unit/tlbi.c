@@ -142,6 +142,15 @@ CASE(top_of_the_address_space)
 	       1);
 }
 
+/* What wraps is reported and ends there. */
+CASE(wrap_ends_at_the_top_of_the_address_space)
+{
+	hm_pgtable_invalidate(va(UINT64_C(0) - 8192), 3 * 4096, HM_INVALIDATE_LEAVES);
+	EXPECT(hm_hosted.bugs == 1);
+	EXPECT(operations_that_cover(UINT64_C(0) - 8192, 2, HM_INSN_TLBI_VAALE1IS, HM_INSN_KINDS) ==
+	       2);
+}
+
 /* Too much for either way invalidates everything, broadcast, with the same barriers. */
 static bool invalidates_all(uint64_t pages)
 {

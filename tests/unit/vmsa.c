@@ -41,6 +41,19 @@ CASE(leaves_have_the_type_of_their_level)
 	EXPECT(leaf(0x12345000, 0, HM_ARM64_USER_RX) == 0x0020000012345fc3);
 }
 
+/* The field of MAIR_EL1 that an entry selects: Normal write-back (0xff), Device-nGnRnE (0x00). */
+CASE(memory_types)
+{
+	static const uint64_t normal[] = { HM_ARM64_KERNEL_RW, HM_ARM64_KERNEL_RO,
+					   HM_ARM64_KERNEL_RX, HM_ARM64_USER_RW,
+					   HM_ARM64_USER_RO,   HM_ARM64_USER_RX };
+	unsigned int i;
+
+	for (i = 0; i < sizeof(normal) / sizeof(*normal); i++)
+		EXPECT((HM_ARM64_MAIR >> 8 * (normal[i] >> 2 & 7) & 0xff) == 0xff);
+	EXPECT((HM_ARM64_MAIR >> 8 * (HM_ARM64_KERNEL_DEVICE >> 2 & 7) & 0xff) == 0x00);
+}
+
 /* No block at a level that has none (512G without FEAT_LPA2, nor above), none misaligned or out of reach,
  * and no attribute that is address or type. */
 CASE(illegal_leaves_are_empty)

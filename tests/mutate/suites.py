@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: MIT OR GPL-2.0-only
+"""What a mutated tree is put to: the random programs on the adversarial machine (tests/model), and the
+contract and unit suites under the plain runner. Used by tests/model/mutants.py and tests/mutate/mutate.py.
+
+Everything is copied at the start, so that a tree that is being edited does not change under the run, and
+what does not depend on the mutated headers' code is compiled once."""
+import concurrent.futures
+import os
+import pathlib
+import re
+import shlex
+import shutil
+import subprocess
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+FLAGS = ['-std=gnu11', '-w']
+TIMEOUT = 20  # seconds; what takes a fraction of one otherwise
+
+# Compiled once: sources that see types of the headers only, no function of them. (object: port, source)
+COMMON = {
+    'machine': ('model', 'ports/hosted/machine/machine.c'),
+    'random': ('model', 'tests/model/random.c'),
+    'hosted': ('hosted', 'ports/hosted/hosted.c'),
+    'suite_main': (None, 'tests/suite_main.c'),
+    'suite_plain': (None, 'tests/suite_plain.c'),
+}
+# Include paths by port, in the tree; before them, those of the tests.
+PORTS = {
+    'model': ['include', 'ports/hosted/machine', 'ports'],
+    'hosted': ['ports/hosted', 'include', 'ports'],
+    'foreign': ['tests/contract/foreign', 'include'],
+    None: [],
+}
+PLAIN = ['suite_main', 'suite_plain']
+BODIES = ['tests/contract/lazy_mmu.c', 'tests/contract/pgtable.c']
+HOSTED_PROBE = ['tests/contract/probe_arm64.c', 'tests/contract/probe_hosted.c']
+# program: (port, sources compiled against the tree, objects of COMMON, defines)
+PROGRAMS = {
+    'model': ('model', ['tests/model/program.c'], ['machine', 'random'], []),
+    'contract': ('hosted', BODIES + HOSTED_PROBE, ['hosted'] + PLAIN,
+                 ['-DSUITE=contract', '-DCONTRACT_EXCEPTION_PUSH=1']),
+    'unit': ('hosted', ['tests/unit/order.c', 'tests/unit/tlbi.c', 'tests/unit/vmsa.c'], ['hosted'] + PLAIN,
+             ['-DSUITE=unit']),
+    'contract_selected': ('hosted', BODIES + HOSTED_PROBE, ['hosted'] + PLAIN,
+                          ['-DSUITE=selected', '-DCONTRACT_EXCEPTION_PUSH=0']),
+    'contract_foreign': ('foreign', BODIES + ['tests/contract/probe_foreign.c'], PLAIN,
+                         ['-DSUITE=foreign', '-DCONTRACT_EXCEPTION_PUSH=1']),
+}
+SUITES = [each for each in PROGRAMS if each != 'model']
+
+
+class DoesNotCompile(Exception):
+    """The tree does not compile; the text says why."""
+
+
+class Suites:
+    """A context: its directory goes when it ends."""
+
+    def __init__(self, optimise, compiler=None):
+        self.compiler = shlex.split(compiler or os.environ.get('CC') or 'cc')
+        self.flags = FLAGS + [optimise]
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix='hardmap-mutants-'))
+        self.pristine = self.directory / 'pristine'
+
+    def __enter__(self):
+        try:
+            for each in ('include', 'ports', 'tests/contract', 'tests/unit', 'tests/model'):
+                shutil.copytree(ROOT / each, self.pristine / each)
+            for each in (ROOT / 'tests').glob('suite*'):
+                shutil.copy(each, self.pristine / 'tests')
+            for name, (port, source) in COMMON.items():
+                self.compile(self.pristine, port, ['-c', self.pristine / source, '-o', self.object(name)])
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def object(self, name):
+        return self.directory / f'{name}.o'
+
+    def compile(self, tree, port, arguments):
+        tests = self.pristine / 'tests'
+        paths = [f'-I{(self.pristine if each.startswith("tests") else tree) / each}' for each in PORTS[port]]
+        command = [*self.compiler, *self.flags, *paths, f'-I{tests}', f'-I{tests / "contract"}', *arguments]
+        result = subprocess.run([str(each) for each in command], capture_output=True, text=True)
+        if result.returncode:
+            raise DoesNotCompile(result.stderr)
+
+    def tree(self, file, text):
+        """The sources with that file's text instead of its own. The caller removes it."""
+        tree = pathlib.Path(tempfile.mkdtemp(prefix='tree-', dir=self.directory))
+        for each in ('include', 'ports'):
+            shutil.copytree(self.pristine / each, tree / each)
+        (tree / file).write_text(text)
+        return tree
+
+    def build(self, program, tree):
+        port, sources, objects, defines = PROGRAMS[program]
+        executable = tree / program
+        self.compile(tree, port, [*defines, *(self.pristine / each for each in sources),
+                                  *map(self.object, objects), '-o', executable])
+        return executable
+
+    def run_suite(self, program, tree):
+        """What that suite, built against the tree, finds wrong; empty if nothing."""
+        executable = self.build(program, tree)
+        try:
+            result = subprocess.run([executable], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                    text=True, errors='replace', timeout=TIMEOUT)
+        except subprocess.TimeoutExpired:
+            return 'by time-out'
+        if result.returncode < 0:
+            return f'by signal {-result.returncode}'
+        failed = re.findall(r'^not ok \d+ - (.*)', result.stdout, re.M)
+        if result.returncode and failed:
+            return ', '.join(failed)
+        if result.returncode or failed or not re.search(r'^1\.\.[1-9]', result.stdout, re.M):
+            return f'status {result.returncode} without a failed case'
+        return ''
+
+
+def find(executable, programs, seed):
+    """After how many programs from that seed the model finds something, 0 if it does not; and what."""
+    try:
+        result = subprocess.run([executable, '--find', str(programs), str(seed)], stdout=subprocess.PIPE,
+                                stderr=subprocess.DEVNULL, text=True, errors='replace', timeout=TIMEOUT)
+    except subprocess.TimeoutExpired:
+        return programs, 'by time-out'
+    if result.returncode < 0:
+        return programs, f'by signal {-result.returncode}'
+    count, _, what = result.stdout.strip().partition(' ')
+    return (int(count), what) if not result.returncode and count.isdigit() else (programs, 'a broken run')
+
+
+def in_parallel(function, items):
+    """function(item) of each, in the order of the items; as many at once as there are CPUs."""
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as executor:
+        yield from executor.map(function, items)
