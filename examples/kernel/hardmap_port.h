@@ -16,6 +16,7 @@
 #undef HM_PGTABLE_TYPES_ONLY
 
 #define HM_BUG(message) kernel_bug(message)
+#define HM_PORT_ARM64_PAGE_SHIFT 12
 
 /* Defined by each program that is built on this kernel. */
 void kernel_bug(const char *message);

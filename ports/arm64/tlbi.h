@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * tlbi.h -- hm_port_pgtable_invalidate() as arm64 TLB maintenance: EL1&0 regime, 4K granule, all
+ * tlbi.h -- hm_port_pgtable_invalidate() as arm64 TLB maintenance: EL1&0 regime, any granule, all
  * ASIDs, inner shareable. Include it from your hardmap_port.h, which adds
  *
+ *	#define HM_PORT_ARM64_PAGE_SHIFT 12        // the granule, as for vmsa.h
  *	bool hm_port_arm64_has_tlbi_range(void);   // FEAT_TLBIRANGE on every CPU
  *
  * Your decision, as only you know all CPUs: hm_arm64_cpu_has_tlbi_range() answers for this one.
@@ -14,7 +15,9 @@
 #undef HM_PGTABLE_TYPES_ONLY
 #include <arm64/insn.h>
 
-#define HM_ARM64_TLBI_SHIFT 12 /* of a page */
+#ifndef HM_PORT_ARM64_PAGE_SHIFT
+#error "tlbi.h: the port must define HM_PORT_ARM64_PAGE_SHIFT, 12, 14 or 16"
+#endif
 /* Without the range forms, more pages than this cost more one by one than refilling the whole TLB. */
 #define HM_ARM64_TLBI_MAX_PAGES 512
 
@@ -28,15 +31,16 @@ static inline bool hm_arm64_cpu_has_tlbi_range(void)
  * level is hinted; ASID (63:48) ignored by the all-ASID forms. The mask keeps VA[63:56] out of TTL. */
 static inline uint64_t hm_arm64_tlbi_operand(hm_va_t va)
 {
-	return va.val >> HM_ARM64_TLBI_SHIFT & ((UINT64_C(1) << 44) - 1);
+	return va.val >> 12 & ((UINT64_C(1) << 44) - 1);
 }
 
-/* The operand of TLBI RVA*: BaseADDR VA[48:12] in bits 36:0, TTL (38:37) 0, NUM (43:39), SCALE
- * (45:44), TG (47:46) 1 for 4K. It covers (num + 1) << (5 * scale + 1) pages. */
+/* The operand of TLBI RVA*: BaseADDR, the page's number, in bits 36:0, TTL (38:37) 0, NUM (43:39), SCALE
+ * (45:44), TG (47:46) 1, 2, 3 for 4K, 16K, 64K. It covers (num + 1) << (5 * scale + 1) pages. */
 static inline uint64_t hm_arm64_tlbi_range_operand(hm_va_t va, unsigned int scale, unsigned int num)
 {
-	return (va.val >> HM_ARM64_TLBI_SHIFT & ((UINT64_C(1) << 37) - 1)) | (uint64_t)num << 39 |
-	       (uint64_t)scale << 44 | UINT64_C(1) << 46;
+	return (va.val >> HM_PORT_ARM64_PAGE_SHIFT & ((UINT64_C(1) << 37) - 1)) |
+	       (uint64_t)num << 39 | (uint64_t)scale << 44 |
+	       (uint64_t)(HM_PORT_ARM64_PAGE_SHIFT / 2 - 5) << 46;
 }
 
 /* One page: any entry that translates it, with the walk caches on its way for TABLES. */
@@ -56,7 +60,7 @@ static inline void hm_arm64_tlbi_ranges_(hm_va_t va, uint64_t pages, enum hm_inv
 
 	if (pages & 1) {
 		hm_arm64_tlbi_page_(va, what);
-		va.val += UINT64_C(1) << HM_ARM64_TLBI_SHIFT;
+		va.val += UINT64_C(1) << HM_PORT_ARM64_PAGE_SHIFT;
 	}
 	for (scale = 0; scale < 4; scale++) {
 		unsigned int units = (unsigned int)(pages >> (5 * scale + 1)) & 31;
@@ -68,17 +72,17 @@ static inline void hm_arm64_tlbi_ranges_(hm_va_t va, uint64_t pages, enum hm_inv
 			hm_insn_tlbi_rvaale1is(operand);
 		else
 			hm_insn_tlbi_rvaae1is(operand);
-		va.val += (uint64_t)units << (5 * scale + 1 + HM_ARM64_TLBI_SHIFT);
+		va.val += (uint64_t)units << (5 * scale + 1 + HM_PORT_ARM64_PAGE_SHIFT);
 	}
 }
 
 static inline void hm_port_pgtable_invalidate(hm_va_t va, uint64_t size, enum hm_invalidate what)
 {
-	const uint64_t page = UINT64_C(1) << HM_ARM64_TLBI_SHIFT;
+	const uint64_t page = UINT64_C(1) << HM_PORT_ARM64_PAGE_SHIFT;
 	const hm_va_t start = { va.val & ~(page - 1) };
 	/* Counted from the last byte: the range may end at the top of the address space. */
-	const uint64_t pages = ((va.val + size - 1) >> HM_ARM64_TLBI_SHIFT) -
-			       (va.val >> HM_ARM64_TLBI_SHIFT) + 1;
+	const uint64_t pages = ((va.val + size - 1) >> HM_PORT_ARM64_PAGE_SHIFT) -
+			       (va.val >> HM_PORT_ARM64_PAGE_SHIFT) + 1;
 	uint64_t i;
 
 	/* Orders the table stores of this PE before the invalidation: a walk that starts after the TLBI

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * vmsa.h -- VMSAv8-64 stage 1 descriptors, EL1&0 regime, 4K granule, 48-bit addresses (Arm ARM
+ * vmsa.h -- VMSAv8-64 stage 1 descriptors, EL1&0 regime, 48-bit addresses, any granule (Arm ARM
  * D8.3), and the entry hooks of pgtable.h over them. Include it from your hardmap_port.h, which
  * adds
  *
+ *	#define HM_PORT_ARM64_PAGE_SHIFT 12              // the granule: 12 (4K), 14 (16K), 16 (64K)
  *	hm_pte_t *hm_port_pgtable_map(hm_pa_t table);    // where running code reaches a table
  *	hm_pte_t *hm_port_pgtable_root(hm_va_t va);      // the table of TTBR0 or TTBR1
  *
@@ -17,10 +18,25 @@
 #undef HM_PGTABLE_TYPES_ONLY
 #include <arm64/insn.h>
 
-#define HM_ARM64_PAGE_SHIFT 12
-#define HM_ARM64_TABLE_SHIFT 9 /* log2 of the entries of a table */
+/* A table is a page of entries. The levels reach over 48 bits of address; blocks exist up to 1G, 32M and
+ * 512M, as larger ones need FEAT_LPA2 (Arm ARM D8.2, D8.3.1). */
+#ifndef HM_PORT_ARM64_PAGE_SHIFT
+#error "vmsa.h: the port must define HM_PORT_ARM64_PAGE_SHIFT, 12, 14 or 16"
+#elif HM_PORT_ARM64_PAGE_SHIFT == 12
 #define HM_PORT_PGTABLE_LEVELS 4
 #define HM_PORT_PGTABLE_ENTRIES 512
+#define HM_ARM64_BLOCK_LEVEL 2 /* the highest level that has blocks */
+#elif HM_PORT_ARM64_PAGE_SHIFT == 14
+#define HM_PORT_PGTABLE_LEVELS 4 /* two entries of the top level are in use */
+#define HM_PORT_PGTABLE_ENTRIES 2048
+#define HM_ARM64_BLOCK_LEVEL 1
+#elif HM_PORT_ARM64_PAGE_SHIFT == 16
+#define HM_PORT_PGTABLE_LEVELS 3 /* 64 entries of the top level are in use */
+#define HM_PORT_PGTABLE_ENTRIES 8192
+#define HM_ARM64_BLOCK_LEVEL 1
+#else
+#error "vmsa.h: HM_PORT_ARM64_PAGE_SHIFT must be 12, 14 or 16"
+#endif
 
 /* Descriptor fields (Arm ARM D8.3.1, D8.3.2). */
 #define HM_ARM64_VALID UINT64_C(0x0000000000000001)
@@ -31,7 +47,8 @@
 #define HM_ARM64_INNER_SHAREABLE UINT64_C(0x0000000000000300) /* SH */
 #define HM_ARM64_ACCESSED UINT64_C(0x0000000000000400) /* AF */
 #define HM_ARM64_NOT_GLOBAL UINT64_C(0x0000000000000800) /* nG */
-#define HM_ARM64_ADDRESS UINT64_C(0x0000fffffffff000)
+#define HM_ARM64_ADDRESS /* bits 47 down to the page's */ \
+	((UINT64_C(1) << 48) - (UINT64_C(1) << HM_PORT_ARM64_PAGE_SHIFT))
 #define HM_ARM64_PXN UINT64_C(0x0020000000000000) /* EL1 does not execute it */
 #define HM_ARM64_UXN UINT64_C(0x0040000000000000) /* EL0 does not execute it */
 
@@ -52,24 +69,25 @@
 #define HM_ARM64_USER_RO (HM_ARM64_USER_DATA_ | HM_ARM64_UXN | HM_ARM64_READONLY)
 #define HM_ARM64_USER_RX (HM_ARM64_USER_DATA_ | HM_ARM64_READONLY)
 
-/* log2 of the bytes that an entry of a level translates: 4K, 2M, 1G, 512G. */
+/* log2 of the bytes that an entry of a level translates. */
 static inline unsigned int hm_arm64_level_shift(unsigned int level)
 {
-	return HM_ARM64_PAGE_SHIFT + level * HM_ARM64_TABLE_SHIFT;
+	return HM_PORT_ARM64_PAGE_SHIFT + level * (HM_PORT_ARM64_PAGE_SHIFT - 3);
 }
 
 /*
- * The entry of a level that maps the memory at pa: a page at level 0, a block at levels 1 (2M) and
- * 2 (1G). The entry 0, which maps nothing, if the level has no blocks (without FEAT_LPA2, 512G is
- * none), if pa is not aligned to the size or has more than 48 bits, or if attributes has other bits
- * than attributes (Arm ARM D8.3.1).
+ * The entry of a level that maps the memory at pa: a page at level 0, a block above: 2M and 1G with 4K
+ * pages, 32M with 16K, 512M with 64K. The entry 0, which maps nothing, if the level has no blocks, if
+ * pa is not aligned to the size or has more than 48 bits, or if attributes has other bits than
+ * attributes (Arm ARM D8.3.1).
  */
 static inline hm_pte_t hm_arm64_leaf(hm_pa_t pa, unsigned int level, uint64_t attributes)
 {
 	const uint64_t reserved = HM_ARM64_ADDRESS | HM_ARM64_VALID | HM_ARM64_TABLE;
 	hm_pte_t pte = { 0 };
 
-	if (level > 2 || (pa.val & ((UINT64_C(1) << hm_arm64_level_shift(level)) - 1)) ||
+	if (level > HM_ARM64_BLOCK_LEVEL ||
+	    (pa.val & ((UINT64_C(1) << hm_arm64_level_shift(level)) - 1)) ||
 	    (pa.val & ~HM_ARM64_ADDRESS) || (attributes & reserved))
 		return pte;
 	pte.val = pa.val | attributes | HM_ARM64_VALID | (level ? 0 : HM_ARM64_TABLE);
@@ -153,9 +171,11 @@ static inline hm_pa_t hm_port_pte_table(hm_pte_t pte)
 	return hm_arm64_leaf_address(pte);
 }
 
+/* Of 48 bits: those above only say which root it is, and would index beyond the part of a top-level
+ * table that is in use. */
 static inline unsigned int hm_port_pgtable_index(hm_va_t va, unsigned int level)
 {
-	return (unsigned int)(va.val >> hm_arm64_level_shift(level)) &
+	return (unsigned int)((va.val & ((UINT64_C(1) << 48) - 1)) >> hm_arm64_level_shift(level)) &
 	       (HM_PORT_PGTABLE_ENTRIES - 1);
 }
 

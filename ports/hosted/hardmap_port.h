@@ -10,6 +10,11 @@
 
 #define HM_BUG(message) hm_hosted_bug(message)
 
+/* The granule, where the build does not choose another. */
+#ifndef HM_PORT_ARM64_PAGE_SHIFT
+#define HM_PORT_ARM64_PAGE_SHIFT 12
+#endif
+
 static inline struct hm_lazy_mmu *hm_port_lazy_mmu(void)
 {
 	return hm_hosted.context;

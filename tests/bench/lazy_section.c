@@ -21,7 +21,7 @@ static _Alignas(HM_PORT_PGTABLE_ENTRIES *
 static hm_pte_t page(unsigned int table, unsigned int i)
 {
 	const hm_pa_t pa = { (uint64_t)(table * HM_PORT_PGTABLE_ENTRIES + i)
-			     << HM_ARM64_PAGE_SHIFT };
+			     << HM_PORT_ARM64_PAGE_SHIFT };
 
 	return hm_arm64_leaf(pa, 0, HM_ARM64_KERNEL_RW);
 }

@@ -6,7 +6,8 @@
 #include "probe_arm64.h"
 #include "probe.h"
 
-static hm_pte_t tables[3][HM_PORT_PGTABLE_ENTRIES] __attribute__((aligned(4096)));
+/* Aligned for every granule. */
+static hm_pte_t tables[3][HM_PORT_PGTABLE_ENTRIES] __attribute__((aligned(65536)));
 static uint64_t counted_before[HM_INSN_KINDS];
 
 void probe_reset(void)
@@ -59,21 +60,21 @@ hm_pte_t *probe_table(unsigned int number)
 
 hm_pte_t probe_kernel_page(unsigned int number)
 {
-	const hm_pa_t pa = { (uint64_t)number << HM_ARM64_PAGE_SHIFT };
+	const hm_pa_t pa = { (uint64_t)number << HM_PORT_ARM64_PAGE_SHIFT };
 
 	return hm_arm64_leaf(pa, 0, HM_ARM64_KERNEL_RW);
 }
 
 hm_pte_t probe_readonly_page(unsigned int number)
 {
-	const hm_pa_t pa = { (uint64_t)number << HM_ARM64_PAGE_SHIFT };
+	const hm_pa_t pa = { (uint64_t)number << HM_PORT_ARM64_PAGE_SHIFT };
 
 	return hm_arm64_leaf(pa, 0, HM_ARM64_KERNEL_RO);
 }
 
 hm_pte_t probe_user_page(unsigned int number)
 {
-	const hm_pa_t pa = { (uint64_t)number << HM_ARM64_PAGE_SHIFT };
+	const hm_pa_t pa = { (uint64_t)number << HM_PORT_ARM64_PAGE_SHIFT };
 
 	return hm_arm64_leaf(pa, 0, HM_ARM64_USER_RW);
 }
@@ -92,12 +93,12 @@ hm_pte_t probe_link(unsigned int number)
 
 uint64_t probe_page_step(void)
 {
-	return UINT64_C(1) << HM_ARM64_PAGE_SHIFT;
+	return UINT64_C(1) << HM_PORT_ARM64_PAGE_SHIFT;
 }
 
 uint64_t probe_page_bytes(void)
 {
-	return UINT64_C(1) << HM_ARM64_PAGE_SHIFT;
+	return UINT64_C(1) << HM_PORT_ARM64_PAGE_SHIFT;
 }
 
 /* In the upper half: TTBR1_EL1's, where a kernel has its tables. */

@@ -7,7 +7,9 @@
 #include <hardmap/pgtable.h>
 #include <string.h>
 
-static hm_pte_t table[HM_PORT_PGTABLE_ENTRIES] __attribute__((aligned(4096)));
+#define PAGE (UINT64_C(1) << HM_PORT_ARM64_PAGE_SHIFT)
+
+static hm_pte_t table[HM_PORT_PGTABLE_ENTRIES] __attribute__((aligned(65536)));
 
 static void suite_setup(void)
 {
@@ -20,7 +22,7 @@ static void suite_setup(void)
 
 static hm_pte_t page(unsigned int number)
 {
-	const hm_pa_t pa = { (uint64_t)number << HM_ARM64_PAGE_SHIFT };
+	const hm_pa_t pa = { (uint64_t)number << HM_PORT_ARM64_PAGE_SHIFT };
 
 	return hm_arm64_leaf(pa, 0, HM_ARM64_KERNEL_RW);
 }
@@ -66,13 +68,13 @@ CASE(link_after_fill)
 	const hm_pa_t pa = { (uintptr_t)table };
 	hm_lazy_mmu_token_t tok;
 
-	hm_pte_fill(table + 8, 3, page(1), 4096);
+	hm_pte_fill(table + 8, 3, page(1), PAGE);
 	hm_pte_link(table, hm_arm64_table(pa));
 	EXPECT(TRACED(HM_INSN_STR, HM_INSN_STR, HM_INSN_STR, HM_INSN_DMB_ISHST, HM_INSN_STR,
 		      HM_INSN_DSB_ISHST, HM_INSN_ISB));
 	hm_hosted_clear_counts();
 	tok = hm_lazy_mmu_enter();
-	hm_pte_fill(table + 8, 1, page(1), 4096);
+	hm_pte_fill(table + 8, 1, page(1), PAGE);
 	hm_pte_link(table, hm_arm64_table(pa));
 	hm_lazy_mmu_leave(tok);
 	EXPECT(TRACED(HM_INSN_STR, HM_INSN_DMB_ISHST, HM_INSN_STR, HM_INSN_DSB_ISHST, HM_INSN_ISB));
@@ -81,12 +83,12 @@ CASE(link_after_fill)
 /* An invalidation inside a section: the owed pair first, then DSB ISHST, TLBI, DSB ISH, ISB. */
 CASE(invalidation_in_a_section)
 {
-	const hm_va_t va = { 0x1000 };
+	const hm_va_t va = { PAGE };
 	hm_lazy_mmu_token_t tok = hm_lazy_mmu_enter();
 
 	hm_pte_set(table, page(1));
 	hm_pte_clear(table + 1);
-	hm_pgtable_invalidate(va, 4096, HM_INVALIDATE_LEAVES);
+	hm_pgtable_invalidate(va, PAGE, HM_INVALIDATE_LEAVES);
 	hm_lazy_mmu_leave(tok);
 	EXPECT(TRACED(HM_INSN_STR, HM_INSN_STR, HM_INSN_DSB_ISHST, HM_INSN_ISB, HM_INSN_DSB_ISHST,
 		      HM_INSN_TLBI_VAALE1IS, HM_INSN_DSB_ISH, HM_INSN_ISB));
@@ -97,7 +99,7 @@ CASE(range)
 {
 	unsigned int i;
 
-	hm_pte_set_range(table, 13, page(7), 4096);
+	hm_pte_set_range(table, 13, page(7), PAGE);
 	EXPECT(hm_hosted.events == 15);
 	for (i = 0; i < 13; i++)
 		EXPECT(hm_hosted.trace[i].kind == HM_INSN_STR &&

@@ -6,6 +6,11 @@
 #include "suite.h"
 #include <hardmap/pgtable.h>
 
+#define PAGE_SHIFT HM_PORT_ARM64_PAGE_SHIFT
+#define PAGE (UINT64_C(1) << PAGE_SHIFT)
+/* An address of a page whatever the granule, with upper bits that must not leak. */
+#define START (UINT64_C(0xffff800012340000))
+
 static void suite_setup(void)
 {
 	hm_hosted_reset();
@@ -27,13 +32,16 @@ CASE(operand_is_masked)
 	EXPECT(hm_arm64_tlbi_operand(va(~UINT64_C(0))) == UINT64_C(0xfffffffffff));
 }
 
-/* The range operand: BaseADDR, NUM, SCALE, and TG = 4K. */
+/* The range operand: BaseADDR in pages, NUM, SCALE, and TG. */
 CASE(range_operand)
 {
-	EXPECT(hm_arm64_tlbi_range_operand(va(0x12345000), 0, 0) == UINT64_C(0x0000400000012345));
-	EXPECT(hm_arm64_tlbi_range_operand(va(UINT64_C(0xffff800012345000)), 3, 31) ==
-	       (UINT64_C(0x1800012345) | UINT64_C(31) << 39 | UINT64_C(3) << 44 |
-		UINT64_C(1) << 46));
+	static const uint64_t low[] = { 0x0000400000012340, 0x00008000000048d0,
+					0x0000c00000001234 };
+	static const uint64_t high[] = { 0x7f9800012340, 0xbf9e000048d0, 0xff9f80001234 };
+	const unsigned int granule = PAGE_SHIFT / 2 - 6;
+
+	EXPECT(hm_arm64_tlbi_range_operand(va(0x12340000), 0, 0) == low[granule]);
+	EXPECT(hm_arm64_tlbi_range_operand(va(START), 3, 31) == high[granule]);
 }
 
 /* The trace is: DSB ISHST; operations that cover each page of [start, start + pages) once, in order, all of
@@ -43,7 +51,7 @@ static unsigned int operations_that_cover(uint64_t start, uint64_t pages,
 {
 	const struct hm_hosted_event *event = hm_hosted.trace;
 	const struct hm_hosted_event *end = event + hm_hosted.events;
-	uint64_t next = start >> 12;
+	uint64_t next = start >> PAGE_SHIFT;
 	unsigned int operations = 0;
 
 	if (end - event < 4 || event->kind != HM_INSN_DSB_ISHST ||
@@ -53,7 +61,7 @@ static unsigned int operations_that_cover(uint64_t start, uint64_t pages,
 		uint64_t operand = event->value;
 
 		if (event->kind == page_form) {
-			if (operand != (next & ((UINT64_C(1) << 44) - 1)))
+			if (operand != (next << (PAGE_SHIFT - 12) & ((UINT64_C(1) << 44) - 1)))
 				return 0;
 			next++;
 		} else if (event->kind == range_form) {
@@ -61,14 +69,14 @@ static unsigned int operations_that_cover(uint64_t start, uint64_t pages,
 
 			if ((operand & ((UINT64_C(1) << 37) - 1)) !=
 				    (next & ((UINT64_C(1) << 37) - 1)) ||
-			    operand >> 46 != 1)
+			    operand >> 46 != PAGE_SHIFT / 2 - 5)
 				return 0;
 			next += (uint64_t)(num + 1) << (5 * scale + 1);
 		} else {
 			return 0;
 		}
 	}
-	return next - (start >> 12) == pages ? operations : 0;
+	return next - (start >> PAGE_SHIFT) == pages ? operations : 0;
 }
 
 /* Any number of pages is covered exactly, by at most one operation a scale and one for an odd page. */
@@ -91,19 +99,19 @@ CASE(ranges_are_covered_exactly)
 					  65536,
 					  1u << 20,
 					  (1u << 21) - 1 };
-	const uint64_t start = UINT64_C(0xffff800012345000);
+	const uint64_t start = START;
 	unsigned int i, n;
 
 	for (i = 0; i < sizeof(pages) / sizeof(*pages); i++) {
 		suite_setup();
 		hm_hosted.has_tlbi_range = true;
-		hm_pgtable_invalidate(va(start), pages[i] << 12, HM_INVALIDATE_LEAVES);
+		hm_pgtable_invalidate(va(start), pages[i] << PAGE_SHIFT, HM_INVALIDATE_LEAVES);
 		n = operations_that_cover(start, pages[i], HM_INSN_TLBI_VAALE1IS,
 					  HM_INSN_TLBI_RVAALE1IS);
 		EXPECT(n >= 1 && n <= 5);
 		suite_setup();
 		hm_hosted.has_tlbi_range = true;
-		hm_pgtable_invalidate(va(start), pages[i] << 12, HM_INVALIDATE_TABLES);
+		hm_pgtable_invalidate(va(start), pages[i] << PAGE_SHIFT, HM_INVALIDATE_TABLES);
 		n = operations_that_cover(start, pages[i], HM_INSN_TLBI_VAAE1IS,
 					  HM_INSN_TLBI_RVAAE1IS);
 		EXPECT(n >= 1 && n <= 5);
@@ -113,21 +121,21 @@ CASE(ranges_are_covered_exactly)
 /* Without the range forms, page by page. */
 CASE(pages_one_by_one)
 {
-	const uint64_t start = UINT64_C(0xffff800012345000);
+	const uint64_t start = START;
 
-	hm_pgtable_invalidate(va(start), 100 << 12, HM_INVALIDATE_LEAVES);
+	hm_pgtable_invalidate(va(start), 100 << PAGE_SHIFT, HM_INVALIDATE_LEAVES);
 	EXPECT(operations_that_cover(start, 100, HM_INSN_TLBI_VAALE1IS, HM_INSN_KINDS) == 100);
 	suite_setup();
-	hm_pgtable_invalidate(va(start), 100 << 12, HM_INVALIDATE_TABLES);
+	hm_pgtable_invalidate(va(start), 100 << PAGE_SHIFT, HM_INVALIDATE_TABLES);
 	EXPECT(operations_that_cover(start, 100, HM_INSN_TLBI_VAAE1IS, HM_INSN_KINDS) == 100);
 }
 
 /* Bytes that touch a page invalidate it: the range is that of all pages touched. */
 CASE(unaligned_bytes_round_outwards)
 {
-	const uint64_t start = UINT64_C(0xffff800012345000);
+	const uint64_t start = START;
 
-	hm_pgtable_invalidate(va(start + 0xfff), 2, HM_INVALIDATE_LEAVES);
+	hm_pgtable_invalidate(va(start + PAGE - 1), 2, HM_INVALIDATE_LEAVES);
 	EXPECT(operations_that_cover(start, 2, HM_INSN_TLBI_VAALE1IS, HM_INSN_KINDS) == 2);
 	suite_setup();
 	hm_pgtable_invalidate(va(start + 1), 1, HM_INVALIDATE_LEAVES);
@@ -137,17 +145,17 @@ CASE(unaligned_bytes_round_outwards)
 /* The last page of the address space is one page. */
 CASE(top_of_the_address_space)
 {
-	hm_pgtable_invalidate(va(UINT64_C(0) - 4096), 4096, HM_INVALIDATE_LEAVES);
-	EXPECT(operations_that_cover(UINT64_C(0) - 4096, 1, HM_INSN_TLBI_VAALE1IS, HM_INSN_KINDS) ==
+	hm_pgtable_invalidate(va(UINT64_C(0) - PAGE), PAGE, HM_INVALIDATE_LEAVES);
+	EXPECT(operations_that_cover(UINT64_C(0) - PAGE, 1, HM_INSN_TLBI_VAALE1IS, HM_INSN_KINDS) ==
 	       1);
 }
 
 /* What wraps is reported and ends there. */
 CASE(wrap_ends_at_the_top_of_the_address_space)
 {
-	hm_pgtable_invalidate(va(UINT64_C(0) - 8192), 3 * 4096, HM_INVALIDATE_LEAVES);
+	hm_pgtable_invalidate(va(UINT64_C(0) - 2 * PAGE), 3 * PAGE, HM_INVALIDATE_LEAVES);
 	EXPECT(hm_hosted.bugs == 1);
-	EXPECT(operations_that_cover(UINT64_C(0) - 8192, 2, HM_INSN_TLBI_VAALE1IS, HM_INSN_KINDS) ==
+	EXPECT(operations_that_cover(UINT64_C(0) - 2 * PAGE, 2, HM_INSN_TLBI_VAALE1IS, HM_INSN_KINDS) ==
 	       2);
 }
 
@@ -155,7 +163,7 @@ CASE(wrap_ends_at_the_top_of_the_address_space)
 static bool invalidates_all(uint64_t pages)
 {
 	suite_setup();
-	hm_pgtable_invalidate(va(0), pages << 12, HM_INVALIDATE_LEAVES);
+	hm_pgtable_invalidate(va(0), pages << PAGE_SHIFT, HM_INVALIDATE_LEAVES);
 	return hm_hosted.events == 4 && hm_hosted.trace[0].kind == HM_INSN_DSB_ISHST &&
 	       hm_hosted.trace[1].kind == HM_INSN_TLBI_VMALLE1IS &&
 	       hm_hosted.trace[2].kind == HM_INSN_DSB_ISH && hm_hosted.trace[3].kind == HM_INSN_ISB;
@@ -167,7 +175,7 @@ CASE(large_ranges_invalidate_all)
 	EXPECT(invalidates_all(513));
 	suite_setup();
 	hm_hosted.has_tlbi_range = true;
-	hm_pgtable_invalidate(va(0), UINT64_C(1) << 33, HM_INVALIDATE_LEAVES);
+	hm_pgtable_invalidate(va(0), PAGE << 21, HM_INVALIDATE_LEAVES);
 	EXPECT(hm_hosted.events == 4 && hm_hosted.counts[HM_INSN_TLBI_VMALLE1IS] == 1);
 }
 

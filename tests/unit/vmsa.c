@@ -29,16 +29,38 @@ static uint64_t leaf(uint64_t address, unsigned int level, uint64_t attributes)
 	return hm_arm64_leaf(pa(address), level, attributes).val;
 }
 
+/* The block of level 1, of any granule. */
+#define BLOCK (UINT64_C(1) << (2 * HM_PORT_ARM64_PAGE_SHIFT - 3))
+
+/* Literal figures, one column a granule: bytes of a page, a block, a larger block (0: none). */
+static const uint64_t sizes[][3] = { { 0x1000, 0x200000, 0x40000000 },
+				     { 0x4000, 0x2000000, 0 },
+				     { 0x10000, 0x20000000, 0 } };
+#define SIZES sizes[HM_PORT_ARM64_PAGE_SHIFT / 2 - 6]
+
+CASE(sizes_of_levels)
+{
+	EXPECT(UINT64_C(1) << hm_arm64_level_shift(0) == SIZES[0]);
+	EXPECT(UINT64_C(1) << hm_arm64_level_shift(1) == SIZES[1] && BLOCK == SIZES[1]);
+	EXPECT((leaf(0, 2, HM_ARM64_KERNEL_RW) != 0) == (SIZES[2] != 0));
+	EXPECT(HM_PORT_PGTABLE_ENTRIES * sizeof(hm_pte_t) == SIZES[0]);
+	/* All levels together reach over 48 bits, and without the top one they do not. */
+	EXPECT(hm_arm64_level_shift(HM_PORT_PGTABLE_LEVELS) >= 48);
+	EXPECT(hm_arm64_level_shift(HM_PORT_PGTABLE_LEVELS - 1) < 48);
+}
+
 /* A page has type 0b11, a block 0b01; kernel data is AF, inner shareable, PXN and UXN. */
 CASE(leaves_have_the_type_of_their_level)
 {
-	EXPECT(leaf(0x12345000, 0, HM_ARM64_KERNEL_RW) == 0x0060000012345703);
-	EXPECT(leaf(0x12200000, 1, HM_ARM64_KERNEL_RW) == 0x0060000012200701);
-	EXPECT(leaf(0x40000000, 2, HM_ARM64_KERNEL_RO) == 0x0060000040000781);
-	EXPECT(leaf(0x12345000, 0, HM_ARM64_KERNEL_RX) == 0x0040000012345783);
+	EXPECT(leaf(0x12340000, 0, HM_ARM64_KERNEL_RW) == 0x0060000012340703);
+	EXPECT(leaf(0x40000000, 1, HM_ARM64_KERNEL_RW) == 0x0060000040000701);
+	EXPECT(leaf(0x40000000, 1, HM_ARM64_KERNEL_RO) == 0x0060000040000781);
+	EXPECT(leaf(0x12340000, 0, HM_ARM64_KERNEL_RX) == 0x0040000012340783);
 	EXPECT(leaf(0x09000000, 0, HM_ARM64_KERNEL_DEVICE) == 0x0060000009000407);
-	EXPECT(leaf(0x12345000, 0, HM_ARM64_USER_RW) == 0x0060000012345f43);
-	EXPECT(leaf(0x12345000, 0, HM_ARM64_USER_RX) == 0x0020000012345fc3);
+	EXPECT(leaf(0x12340000, 0, HM_ARM64_USER_RW) == 0x0060000012340f43);
+	EXPECT(leaf(0x12340000, 0, HM_ARM64_USER_RX) == 0x0020000012340fc3);
+	if (SIZES[2])
+		EXPECT(leaf(0x40000000, 2, HM_ARM64_KERNEL_RW) == 0x0060000040000701);
 }
 
 /* The field of MAIR_EL1 that an entry selects: Normal write-back (0xff), Device-nGnRnE (0x00). */
@@ -54,32 +76,34 @@ CASE(memory_types)
 	EXPECT((HM_ARM64_MAIR >> 8 * (HM_ARM64_KERNEL_DEVICE >> 2 & 7) & 0xff) == 0x00);
 }
 
-/* No block at a level that has none (512G without FEAT_LPA2, nor above), none misaligned or out of reach,
- * and no attribute that is address or type. */
+/* No block at a level that has none, none misaligned or out of reach, and no attribute that is address
+ * or type. */
 CASE(illegal_leaves_are_empty)
 {
 	unsigned int level;
 
-	for (level = 3; level < 40; level++)
+	for (level = SIZES[2] ? 3 : 2; level < 40; level++)
 		EXPECT(leaf(0, level, HM_ARM64_KERNEL_RW) == 0);
-	EXPECT(leaf(0x12345800, 0, HM_ARM64_KERNEL_RW) == 0);
-	EXPECT(leaf(0x12345000, 1, HM_ARM64_KERNEL_RW) == 0);
-	EXPECT(leaf(0x12200000, 2, HM_ARM64_KERNEL_RW) == 0);
+	EXPECT(leaf(SIZES[0] / 2, 0, HM_ARM64_KERNEL_RW) == 0);
+	EXPECT(leaf(SIZES[1] / 2, 1, HM_ARM64_KERNEL_RW) == 0);
+	EXPECT(leaf(SIZES[0], 1, HM_ARM64_KERNEL_RW) == 0);
+	EXPECT(leaf(SIZES[1], 2, HM_ARM64_KERNEL_RW) == 0);
 	EXPECT(leaf(UINT64_C(1) << 48, 0, HM_ARM64_KERNEL_RW) == 0);
 	EXPECT(leaf(UINT64_C(0xffff000040000000), 0, HM_ARM64_KERNEL_RW) == 0);
-	EXPECT(leaf(0x12345000, 0, HM_ARM64_KERNEL_RW | 0x1000) == 0);
-	EXPECT(leaf(0x12345000, 0, HM_ARM64_KERNEL_RW | HM_ARM64_VALID) == 0);
-	EXPECT(leaf(UINT64_C(0x0000fffffffff000), 0, HM_ARM64_KERNEL_RW) ==
-	       UINT64_C(0x0060fffffffff703));
+	EXPECT(leaf(0x12340000, 0, HM_ARM64_KERNEL_RW | SIZES[0]) == 0);
+	EXPECT(leaf(0x12340000, 0, HM_ARM64_KERNEL_RW | HM_ARM64_VALID) == 0);
+	EXPECT(leaf((UINT64_C(1) << 48) - SIZES[0], 0, HM_ARM64_KERNEL_RW) ==
+	       (UINT64_C(0x0061000000000703) - SIZES[0]));
 }
 
 /* A link has type 0b11 and no other bit than the table's address; a misaligned table is no link. */
 CASE(links)
 {
-	EXPECT(hm_arm64_table(pa(0x12345000)).val == 0x12345003);
-	EXPECT(hm_arm64_table(pa(0x12345008)).val == 0);
+	EXPECT(hm_arm64_table(pa(0x12340000)).val == 0x12340003);
+	EXPECT(hm_arm64_table(pa(0x12340008)).val == 0);
+	EXPECT(hm_arm64_table(pa(SIZES[0] / 2)).val == 0);
 	EXPECT(hm_arm64_table(pa(UINT64_C(1) << 48)).val == 0);
-	EXPECT(hm_port_pte_table(hm_arm64_table(pa(0x12345000))).val == 0x12345000);
+	EXPECT(hm_port_pte_table(hm_arm64_table(pa(0x12340000))).val == 0x12340000);
 }
 
 /* 0b11 is a link above level 0 and a page at level 0; a block is never a link. */
@@ -87,10 +111,10 @@ CASE(link_or_leaf)
 {
 	unsigned int level;
 
-	EXPECT(!hm_port_pte_is_table(hm_arm64_leaf(pa(0x1000), 0, HM_ARM64_KERNEL_RW), 0));
-	for (level = 1; level < 4; level++)
-		EXPECT(hm_port_pte_is_table(hm_arm64_table(pa(0x1000)), level));
-	for (level = 1; level < 3; level++)
+	EXPECT(!hm_port_pte_is_table(hm_arm64_leaf(pa(0x10000), 0, HM_ARM64_KERNEL_RW), 0));
+	for (level = 1; level < HM_PORT_PGTABLE_LEVELS; level++)
+		EXPECT(hm_port_pte_is_table(hm_arm64_table(pa(0x10000)), level));
+	for (level = 1; level <= HM_ARM64_BLOCK_LEVEL; level++)
 		EXPECT(!hm_port_pte_is_table(hm_arm64_leaf(pa(0), level, HM_ARM64_KERNEL_RW),
 					     level));
 }
@@ -104,25 +128,33 @@ CASE(user_entries)
 	EXPECT(!hm_port_pte_is_user(hm_arm64_leaf(pa(0), 0, HM_ARM64_KERNEL_RX & ~HM_ARM64_UXN)));
 	EXPECT(!hm_port_pte_is_user(hm_arm64_leaf(pa(0), 0, HM_ARM64_KERNEL_RW)));
 	EXPECT(!hm_port_pte_is_user(hm_arm64_leaf(pa(0), 0, HM_ARM64_KERNEL_RX)));
-	EXPECT(!hm_port_pte_is_user(hm_arm64_table(pa(0x1000))));
+	EXPECT(!hm_port_pte_is_user(hm_arm64_table(pa(0x10000))));
 }
 
-/* Each level takes nine bits of the address. */
+/* Each level takes the bits of the address that index a page of entries. */
 CASE(indices)
 {
-	const hm_va_t address = va(UINT64_C(0xffff) << 48 | UINT64_C(0x101) << 39 |
-				   UINT64_C(0x1ff) << 30 | UINT64_C(0x0aa) << 21 |
-				   UINT64_C(0x155) << 12 | 0xfff);
+	const unsigned int bits = HM_PORT_ARM64_PAGE_SHIFT - 3;
+	const uint64_t pattern = UINT64_C(0x1a5); /* odd, so that a shift by one shows */
+	unsigned int level;
 
-	EXPECT(hm_port_pgtable_index(address, 3) == 0x101);
-	EXPECT(hm_port_pgtable_index(address, 2) == 0x1ff);
-	EXPECT(hm_port_pgtable_index(address, 1) == 0x0aa);
-	EXPECT(hm_port_pgtable_index(address, 0) == 0x155);
+	for (level = 0; level < HM_PORT_PGTABLE_LEVELS; level++) {
+		const hm_va_t address = va(pattern << (HM_PORT_ARM64_PAGE_SHIFT + level * bits) |
+					   (SIZES[0] - 1));
+
+		/* What is beyond 48 bits is not part of an index. */
+		EXPECT(hm_port_pgtable_index(address, level) ==
+		       ((pattern << (HM_PORT_ARM64_PAGE_SHIFT + level * bits)) &
+			((UINT64_C(1) << 48) - 1)) >>
+			       (HM_PORT_ARM64_PAGE_SHIFT + level * bits));
+		if (level)
+			EXPECT(hm_port_pgtable_index(address, level - 1) == 0);
+	}
 }
 
 static bool permits(uint64_t attributes, enum hm_access access)
 {
-	return hm_port_pte_permits(hm_arm64_leaf(pa(0x1000), 0, attributes), access);
+	return hm_port_pte_permits(hm_arm64_leaf(pa(0x10000), 0, attributes), access);
 }
 
 /* EL1 reads all, writes what is not read-only, executes what is neither PXN nor writable at EL0, and may do

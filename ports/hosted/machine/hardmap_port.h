@@ -8,6 +8,7 @@
 #include <machine.h>
 
 #define HM_BUG(message) hm_machine_bug(message)
+#define HM_PORT_ARM64_PAGE_SHIFT 12
 
 /* A place for interrupts between instructions: around each use of the state. */
 static inline struct hm_lazy_mmu *hm_port_lazy_mmu(void)

@@ -13,6 +13,7 @@
 #define HM_LAZY_MMU_TYPES_ONLY
 #include <hardmap/lazy_mmu.h>
 #undef HM_LAZY_MMU_TYPES_ONLY
+#define HM_PORT_ARM64_PAGE_SHIFT 12
 #include <arm64/barrier.h>
 #include <arm64/vmsa.h>
 

@@ -17,6 +17,7 @@ extern hm_pte_t *environment_root;
 extern bool environment_has_tlbi_range;
 
 #define HM_BUG(message) environment_bug(message)
+#define HM_PORT_ARM64_PAGE_SHIFT 12
 
 static inline struct hm_lazy_mmu *hm_port_lazy_mmu(void)
 {
