@@ -29,7 +29,8 @@ struct hm_hosted {
 	struct hm_lazy_mmu *context; /* who runs; never NULL */
 	struct hm_lazy_mmu boot_context;
 	hm_pte_t *root; /* top-level table of the whole address space, NULL: none */
-	bool has_tlbi_range;
+	bool has_tlbi_range; /* what hm_port_arm64_has_tlbi_range() answers */
+	uint64_t id_aa64isar0_el1; /* the register */
 	uint64_t counts[HM_INSN_KINDS];
 	struct hm_hosted_event trace[HM_HOSTED_TRACE];
 	unsigned int events; /* in trace */

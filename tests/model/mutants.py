@@ -72,7 +72,7 @@ UPDATE = ('if (hm_port_pte_is_valid(desired) && !hm_port_pte_is_user(desired) &&
           '!hm_port_pte_is_valid(old)) hm_lazy_mmu_queue();')
 LINK = 'hm_port_pgtable_order_fill(); hm_pte_set_kernel(ptep, table);'
 INVALIDATE = 'hm_lazy_mmu_flush(); hm_port_pgtable_invalidate(va, size, what);'
-PAGES = '((va.val + size - 1) >> HM_ARM64_TLBI_SHIFT) - (va.val >> HM_ARM64_TLBI_SHIFT) + 1'
+PAGES = '((va.val + size - 1) >> HM_PORT_ARM64_PAGE_SHIFT) - (va.val >> HM_PORT_ARM64_PAGE_SHIFT) + 1'
 POP = 'mmu->word = tok.outer & ~HM_LAZY_PENDING_; mmu->pending = tok.outer & HM_LAZY_PENDING_;'
 
 MUTANTS = group(
@@ -269,7 +269,7 @@ MUTANTS = group(
     ('TLBI of a range that is none', 'if (what == HM_INVALIDATE_LEAVES) hm_insn_tlbi_rvaale1is(operand); '
      'else hm_insn_tlbi_rvaae1is(operand);', ''),
     ('TLBI one page short', PAGES, PAGES[:-len(' + 1')]),
-    ('TLBI by the bytes, not by the pages touched', PAGES, '((size - 1) >> HM_ARM64_TLBI_SHIFT) + 1',
+    ('TLBI by the bytes, not by the pages touched', PAGES, '((size - 1) >> HM_PORT_ARM64_PAGE_SHIFT) + 1',
      ALIGNED),
     ('TLBI of the first page again and again', 'start.val + i * page', 'start.val'),
     ('TLBI by range with NUM one short', 'scale, units - 1);', 'scale, units > 1 ? units - 2 : 0);'),
@@ -277,26 +277,24 @@ MUTANTS = group(
      'invalidates more than asked for'),
     ('TLBI by range without the odd page', 'if (pages & 1) { hm_arm64_tlbi_page_(va, what);',
      'if (pages & 1) {'),
-    ('TLBI by range from the odd page', 'va.val += UINT64_C(1) << HM_ARM64_TLBI_SHIFT;', ''),
+    ('TLBI by range from the odd page', 'va.val += UINT64_C(1) << HM_PORT_ARM64_PAGE_SHIFT;', ''),
     ('TLBI by range with one scale', 'scale < 4;', 'scale < 1;'),
     ('TLBI by range without the largest scale', 'scale < 4;', 'scale < 3;', SMALL),
-    ('TLBI by ranges at one address', 'va.val += (uint64_t)units << (5 * scale + 1 + HM_ARM64_TLBI_SHIFT);',
+    ('TLBI by ranges at one address', 'va.val += (uint64_t)units << (5 * scale + 1 + HM_PORT_ARM64_PAGE_SHIFT);',
      '', SMALL),
     ('TLBI by range of too much', 'pages < UINT64_C(1) << 21)', 'pages <= UINT64_C(1) << 21)', SMALL),
     ('TLBI by range where there is none', 'hm_port_arm64_has_tlbi_range() && pages', 'pages'),
-    ('TLBI by range without TG', ' | UINT64_C(1) << 46;', ';'),
+    ('TLBI by range without TG', ' | (uint64_t)(HM_PORT_ARM64_PAGE_SHIFT / 2 - 5) << 46;', ';'),
     ('TLBI of all that is none', 'hm_insn_tlbi_vmalle1is();', ''),
-    ('operand with the upper bits of the address', 'return va.val >> HM_ARM64_TLBI_SHIFT & ((UINT64_C(1) << '
-     '44) - 1);',
-     'return va.val >> HM_ARM64_TLBI_SHIFT;'),
-    ('operand that is an address', 'return va.val >> HM_ARM64_TLBI_SHIFT & ((UINT64_C(1) << 44) - 1);',
+    ('operand with the upper bits of the address', 'return va.val >> 12 & ((UINT64_C(1) << 44) - 1);',
+     'return va.val >> 12;'),
+    ('operand that is an address', 'return va.val >> 12 & ((UINT64_C(1) << 44) - 1);',
      'return va.val & ((UINT64_C(1) << 44) - 1);'),
-    ('operand shifted by another granule', 'return va.val >> HM_ARM64_TLBI_SHIFT & ((UINT64_C(1) << 44) - '
-     '1);',
+    ('operand shifted by another granule', 'return va.val >> 12 & ((UINT64_C(1) << 44) - 1);',
      'return va.val >> 16 & ((UINT64_C(1) << 44) - 1);'),
     ('range operand with the upper bits of the address',
-     'return (va.val >> HM_ARM64_TLBI_SHIFT & ((UINT64_C(1) << 37) - 1)) |',
-     'return va.val >> HM_ARM64_TLBI_SHIFT |'),
+     'return (va.val >> HM_PORT_ARM64_PAGE_SHIFT & ((UINT64_C(1) << 37) - 1)) |',
+     'return va.val >> HM_PORT_ARM64_PAGE_SHIFT |'),
 ) + group(
     'vmsa.h',
     ('order of a fill as nothing', 'hm_insn_dmb_ishst();', ''),
@@ -319,8 +317,8 @@ MUTANTS = group(
     ('permits nothing', 'HM_ARM64_USER; return true; }', 'HM_ARM64_USER; return false; }'),
     ('addresses without their lowest bit', 'HM_ARM64_ADDRESS UINT64_C(0x0000fffffffff000)',
      'HM_ARM64_ADDRESS UINT64_C(0x0000ffffffffe000)'),
-    ('index of the level above', '(va.val >> hm_arm64_level_shift(level)) &',
-     '(va.val >> hm_arm64_level_shift(level + 1)) &'),
+    ('index of the level above', '>> hm_arm64_level_shift(level)) &',
+     '>> hm_arm64_level_shift(level + 1)) &'),
     ('pair of the first entry twice', 'first.val, second.val);', 'first.val, first.val);'),
     ('compare and swap that writes nothing', '{ hm_insn_cas(&ptep->val, expected.val, desired.val) };',
      '{ hm_insn_ldr(&ptep->val) };'),

@@ -30,7 +30,7 @@ SURVIVORS = pathlib.Path(__file__).resolve().parent / 'survivors.txt'
 PROGRAMS = 300
 SEED = 1
 # Cheapest first: most mutants do not get to the model.
-ORDER = ['unit', 'contract', 'model', 'contract_selected', 'contract_foreign']
+ORDER = ['unit', 'contract', 'model', 'unit_16k', 'unit_64k', 'contract_selected', 'contract_foreign']
 assert sorted(ORDER) == sorted(SUITES + ['model'])
 
 TOKEN = re.compile(r'''

@@ -33,6 +33,7 @@ PORTS = {
     None: [],
 }
 PLAIN = ['suite_main', 'suite_plain']
+UNIT = ['tests/unit/order.c', 'tests/unit/tlbi.c', 'tests/unit/vmsa.c']
 BODIES = ['tests/contract/lazy_mmu.c', 'tests/contract/pgtable.c']
 HOSTED_PROBE = ['tests/contract/probe_arm64.c', 'tests/contract/probe_hosted.c']
 # program: (port, sources compiled against the tree, objects of COMMON, defines)
@@ -40,10 +41,11 @@ PROGRAMS = {
     'model': ('model', ['tests/model/program.c'], ['machine', 'random'], []),
     'contract': ('hosted', BODIES + HOSTED_PROBE, ['hosted'] + PLAIN,
                  ['-DSUITE=contract', '-DCONTRACT_EXCEPTION_PUSH=1']),
-    'unit': ('hosted', ['tests/unit/order.c', 'tests/unit/tlbi.c', 'tests/unit/vmsa.c'], ['hosted'] + PLAIN,
-             ['-DSUITE=unit']),
+    'unit': ('hosted', UNIT, ['hosted'] + PLAIN, ['-DSUITE=unit']),
     'contract_selected': ('hosted', BODIES + HOSTED_PROBE, ['hosted'] + PLAIN,
                           ['-DSUITE=selected', '-DCONTRACT_EXCEPTION_PUSH=0']),
+    'unit_16k': ('hosted', UNIT, ['hosted'] + PLAIN, ['-DSUITE=unit', '-DHM_PORT_ARM64_PAGE_SHIFT=14']),
+    'unit_64k': ('hosted', UNIT, ['hosted'] + PLAIN, ['-DSUITE=unit', '-DHM_PORT_ARM64_PAGE_SHIFT=16']),
     'contract_foreign': ('foreign', BODIES + ['tests/contract/probe_foreign.c'], PLAIN,
                          ['-DSUITE=foreign', '-DCONTRACT_EXCEPTION_PUSH=1']),
 }

@@ -155,8 +155,8 @@ CASE(wrap_ends_at_the_top_of_the_address_space)
 {
 	hm_pgtable_invalidate(va(UINT64_C(0) - 2 * PAGE), 3 * PAGE, HM_INVALIDATE_LEAVES);
 	EXPECT(hm_hosted.bugs == 1);
-	EXPECT(operations_that_cover(UINT64_C(0) - 2 * PAGE, 2, HM_INSN_TLBI_VAALE1IS, HM_INSN_KINDS) ==
-	       2);
+	EXPECT(operations_that_cover(UINT64_C(0) - 2 * PAGE, 2, HM_INSN_TLBI_VAALE1IS,
+				     HM_INSN_KINDS) == 2);
 }
 
 /* Too much for either way invalidates everything, broadcast, with the same barriers. */
@@ -179,10 +179,15 @@ CASE(large_ranges_invalidate_all)
 	EXPECT(hm_hosted.events == 4 && hm_hosted.counts[HM_INSN_TLBI_VMALLE1IS] == 1);
 }
 
-/* ID_AA64ISAR0_EL1.TLB says whether a CPU has the range forms. */
+/* ID_AA64ISAR0_EL1.TLB, bits 59:56, is 2 or more where a CPU has the range forms; 1 is other forms. */
 CASE(detection)
 {
+	unsigned int field;
+
+	for (field = 0; field < 16; field++) {
+		hm_hosted.id_aa64isar0_el1 = (uint64_t)field << 56;
+		EXPECT(hm_arm64_cpu_has_tlbi_range() == (field >= 2));
+	}
+	hm_hosted.id_aa64isar0_el1 = ~(UINT64_C(15) << 56);
 	EXPECT(!hm_arm64_cpu_has_tlbi_range());
-	hm_hosted.has_tlbi_range = true;
-	EXPECT(hm_arm64_cpu_has_tlbi_range());
 }

@@ -134,10 +134,14 @@ CASE(user_entries)
 /* Each level takes the bits of the address that index a page of entries. */
 CASE(indices)
 {
+	static const unsigned int top[] = { 511, 1,
+					    63 }; /* of a table of 512, 2, 64 entries in use */
 	const unsigned int bits = HM_PORT_ARM64_PAGE_SHIFT - 3;
 	const uint64_t pattern = UINT64_C(0x1a5); /* odd, so that a shift by one shows */
 	unsigned int level;
 
+	EXPECT(hm_port_pgtable_index(va(~UINT64_C(0)), HM_PORT_PGTABLE_LEVELS - 1) ==
+	       top[HM_PORT_ARM64_PAGE_SHIFT / 2 - 6]);
 	for (level = 0; level < HM_PORT_PGTABLE_LEVELS; level++) {
 		const hm_va_t address = va(pattern << (HM_PORT_ARM64_PAGE_SHIFT + level * bits) |
 					   (SIZES[0] - 1));

@@ -84,6 +84,6 @@ static inline void hm_insn_tlbi_rvaale1is(uint64_t operand)
 /* The CPU that the tests ask for. */
 static inline uint64_t hm_insn_mrs_id_aa64isar0_el1(void)
 {
-	return hm_hosted.has_tlbi_range ? UINT64_C(2) << 56 : 0;
+	return hm_hosted.id_aa64isar0_el1;
 }
 #endif
