@@ -6,9 +6,9 @@
  * defaults: a port with a gap does not compile, and an empty hook is a decision that somebody made.
  *
  * Signatures are held to the contract by tests/meta; the protocol around them is in ports/README.md.
- * On arm64 fill in this file only, add HM_PORT_ARM64_PAGE_SHIFT and hm_port_arm64_has_tlbi_range(), and end it with <arm64/barrier.h>,
- * <arm64/tlbi.h> and <arm64/vmsa.h> instead of the two files. For lazy_mmu.h alone leave out what is
- * under "pgtable.h".
+ * On arm64 fill in this file only, add HM_PORT_ARM64_PAGE_SHIFT and hm_port_arm64_has_tlbi_range(),
+ * and end it with <arm64/barrier.h>, <arm64/tlbi.h> and <arm64/vmsa.h> instead of the two files. For
+ * lazy_mmu.h alone leave out what is under "pgtable.h".
  */
 #ifndef TEMPLATE_HARDMAP_PORT_H
 #define TEMPLATE_HARDMAP_PORT_H

@@ -648,7 +648,8 @@ CASE(resume_twice)
 	EXPECT(counted(0, 0));
 }
 
-/* What was entered or paused while broken changed nothing, so its end changes nothing, however late it comes. */
+/* What was entered or paused while broken changed nothing, so its end changes nothing, however late it
+ * comes. */
 CASE(late_leave_of_what_was_entered_while_broken)
 {
 	hm_lazy_mmu_token_t tok = hm_lazy_mmu_enter(), twice = hm_lazy_mmu_enter(), late;
