@@ -3,7 +3,7 @@
 """mutants.py [--json FILE] [--programs N] [--cc COMPILER] [--self-test] [NAME...] -- removes or weakens the
 barriers, TLBIs, orders and hook calls of the headers and of the arm64 port one at a time, and says who
 notices: the random programs on the adversarial machine, else the contract and unit suites. Prints TAP, one
-line a mutant; --json appends a line a mutant with the median number of programs to FILE.
+line a mutant; --json writes a line a mutant with the median number of programs to FILE.
 
 The old text of a mutant stands exactly once in its file, white space apart, or the run fails, so that the
 table cannot go stale. Each must be noticed by the model; where only a suite can, the mutant says why.
@@ -444,7 +444,7 @@ def self_test(suites, programs):
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--json', type=argparse.FileType('a'))
+    parser.add_argument('--json', type=argparse.FileType('w'))
     parser.add_argument('--programs', type=int, default=2000)
     parser.add_argument('--cc')
     parser.add_argument('--self-test', action='store_true')
