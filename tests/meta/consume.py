@@ -54,7 +54,7 @@ def installed(directory):
     for header in ('arm64/insn.h', 'template/hardmap_port.h', 'hosted/hosted.c'):
         if not (pathlib.Path(ports) / header).is_file():
             raise RuntimeError('%s is not installed' % header)
-    if str(ROOT) in ' '.join(flags):
+    if any(flag.startswith(f'-I{ROOT}/') for flag in flags):
         raise RuntimeError('pkg-config names the source tree')
     kernel(directory)
     run('cc', '-std=gnu11', '-Wall', '-Wextra', '-Werror', *flags, '-I', directory, directory / 'kernel.c',
