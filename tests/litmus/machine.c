@@ -153,10 +153,9 @@ static bool do_event(const char *event)
 		reused = true;
 	} else if (starts(event, "tlbi ")) {
 		hm_insn_tlbi_vaale1is(hm_arm64_tlbi_operand(va_of(event[5])));
-	} else if (starts(event, "local-tlbi ")) {
-		/* The port has none. To the other CPU, which these tests ask about, it is nothing. */
-	} else if (starts(event, "dsb.ld")) {
-		/* Orders loads: nothing for a store. */
+	} else if (starts(event, "local-tlbi ") || starts(event, "dsb.ld")) {
+		/* The port has neither. A local TLBI is nothing to the other CPU, which these tests ask
+		 * about; DSB ISHLD is nothing to a store. */
 	} else if (starts(event, "dsb.st")) {
 		hm_insn_dsb_ishst();
 	} else if (starts(event, "dsb")) {
@@ -228,8 +227,8 @@ static void run(uint64_t seed)
 						  .seed = seed,
 						  .interleave = 100 };
 	bool link = strstr(outcome, "gives 0");
-	unsigned int cpu;
-	char name;
+	static const char pages[] = "xyz";
+	unsigned int cpu, name;
 
 	hm_machine_start(&machine, &config);
 	hm_machine_set_root(ROOT);
@@ -240,9 +239,12 @@ static void run(uint64_t seed)
 	if (!link)
 		hm_port_pte_store(hm_port_pgtable_map(hm_machine_page(MIDDLE)),
 				  hm_arm64_table(hm_machine_page(LEAVES)));
-	for (name = 'x'; name <= 'z'; name++)
-		if (!link && (mentioned("unmap", name) || !mentioned("map", name)))
-			hm_port_pte_store(entry_of(name), leaf(name, mentioned("rw", name)));
+	for (name = 0; !link && pages[name]; name++) {
+		char page = pages[name];
+
+		if (mentioned("unmap", page) || !mentioned("map", page))
+			hm_port_pte_store(entry_of(page), leaf(page, mentioned("rw", page)));
+	}
 	hm_machine_settle();
 	memset(flags, 0, sizeof(flags));
 	reused = false;

@@ -33,7 +33,7 @@ unsigned int hm_machine_random(unsigned int n)
 	x ^= x << 25;
 	x ^= x >> 27;
 	hm_machine->random = x;
-	return (unsigned int)((x * UINT64_C(0x2545f4914f6cdd1d)) >> 33) % n;
+	return n ? (unsigned int)((x * UINT64_C(0x2545f4914f6cdd1d)) >> 33) % n : 0;
 }
 
 static void record(const char *what, uint64_t a, uint64_t b)

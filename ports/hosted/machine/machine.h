@@ -158,7 +158,7 @@ void hm_machine_thread(void (*body)(void *argument), void *argument);
 /* Until every body has returned, or there is a violation. */
 void hm_machine_run(void);
 
-/* The physical address of a page of memory; and a number below n, from the seed. */
+/* The physical address of a page of memory; and a number below n, from the seed (0 if n is). */
 hm_pa_t hm_machine_page(unsigned int number);
 unsigned int hm_machine_random(unsigned int n);
 
