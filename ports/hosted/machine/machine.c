@@ -186,8 +186,6 @@ static void enter_thread(void)
 	struct hm_machine_thread *self = running();
 
 	self->body(self->argument);
-	self = running();
-	self->finished = true;
 	hm_machine->cpus[hm_machine->cpu].thread = NULL;
 	pass();
 }
@@ -230,7 +228,6 @@ static struct hm_machine_thread *choose_ready(void)
 static void give(unsigned int cpu, struct hm_machine_thread *thread)
 {
 	thread->ready = false;
-	thread->cpu = cpu;
 	hm_machine->cpus[cpu].thread = thread;
 	if (!thread->started)
 		synchronise(cpu);

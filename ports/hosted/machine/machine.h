@@ -27,9 +27,9 @@
  *
  * STRICTER than the architecture, deliberately: no DSB of another CPU completes this one's stores;
  *          the CPU that invalidates needs its own context synchronisation event, for data too.
- * NOT HERE Loads and stores of plain memory, and loads of entries, are in order. Keys and
- *          permissions beyond write and user, the order of GCS stores, instruction fetch, and changes of
- *          block size have no rules yet: see "To be added" in ports/hosted/README.md.
+ * NOT HERE Loads and stores of plain memory, and loads of entries, are in order. Keys, user mode, the
+ *          order of GCS stores, instruction fetch and level hints have no rules yet: see "To be added"
+ *          in ports/hosted/README.md.
  * STATE    struct hm_machine, the caller's, large; one runs at a time in a host thread.
  */
 #ifndef HM_MACHINE_H
@@ -102,9 +102,9 @@ struct hm_machine_thread {
 	ucontext_t context;
 	void (*body)(void *argument);
 	void *argument;
-	unsigned int number, cpu;
+	unsigned int number;
 	unsigned int exceptions; /* how deep in handlers it is */
-	bool ready, started, finished, masked;
+	bool ready, started, masked;
 	char stack[HM_MACHINE_STACK];
 };
 
