@@ -52,17 +52,24 @@ hm_pa_t probe_arm64_pa(const void *object)
 }
 
 /* Not inlined, nor the code that runs next with it: thread_current() may be read once in a function. */
-__attribute__((noinline)) void probe_run_on(unsigned int context)
+__attribute__((noinline)) void probe_arm64_become(unsigned int context)
 {
 	sysreg_write(tpidr_el1, (uintptr_t)&contexts[context]);
 }
 
 void probe_interrupt(void (*handler)(void))
 {
-	hm_lazy_mmu_exception_t interrupted = hm_lazy_mmu_exception_push();
+	hm_context_exception_t interrupted = hm_context_exception_push();
 
 	handler();
-	hm_lazy_mmu_exception_pop(interrupted);
+	hm_context_exception_pop(interrupted);
+}
+
+bool probe_opens(unsigned int key)
+{
+	(void)key;
+	return mmu_key_style != HM_KEY_STYLE_WINDOW ||
+	       (hm_insn_mrs_por_el1() >> 4 * key & HM_KEY_WRITE);
 }
 
 void probe_set_root(hm_pte_t *root)

@@ -31,7 +31,7 @@ static _Noreturn void die(const struct exception_frame *frame, const char *what,
 
 void exception_sync(struct exception_frame *frame)
 {
-	hm_lazy_mmu_exception_t interrupted = hm_lazy_mmu_exception_push();
+	hm_context_exception_t interrupted = hm_context_exception_push();
 	uint64_t esr = sysreg_read(esr_el1);
 	const hm_va_t far = { sysreg_read(far_el1) };
 
@@ -39,13 +39,13 @@ void exception_sync(struct exception_frame *frame)
 	    !hm_pgtable_fault_is_spurious(far, esr & ESR_WNR ? HM_ACCESS_WRITE : HM_ACCESS_READ))
 		die(frame, "synchronous exception", VECTOR_SYNC);
 	stat_add(STAT_SPURIOUS_FAULTS, 1);
-	hm_lazy_mmu_exception_pop(interrupted);
+	hm_context_exception_pop(interrupted);
 }
 
 void exception_irq(struct exception_frame *frame)
 {
 	bool in_section = hm_lazy_mmu_active();
-	hm_lazy_mmu_exception_t interrupted = hm_lazy_mmu_exception_push();
+	hm_context_exception_t interrupted = hm_context_exception_push();
 	struct thread *self = thread_current();
 	uint32_t iar = gic_ack();
 
@@ -64,7 +64,7 @@ void exception_irq(struct exception_frame *frame)
 	} else if (gic_id(iar) != GIC_SPURIOUS) {
 		die(frame, "interrupt that nobody asked for", VECTOR_IRQ);
 	}
-	hm_lazy_mmu_exception_pop(interrupted);
+	hm_context_exception_pop(interrupted);
 }
 
 void exception_unexpected(struct exception_frame *frame, unsigned vector)
@@ -72,7 +72,13 @@ void exception_unexpected(struct exception_frame *frame, unsigned vector)
 	die(frame, "unexpected exception", vector);
 }
 
-void sched_switch_barrier(void)
+hm_context_switch_t sched_switch_out(void)
 {
-	hm_lazy_mmu_switch();
+	return hm_context_switch_out();
+}
+
+void sched_switch_in(hm_context_switch_t away)
+{
+	hm_context_switch_in(away);
+	stat_add(STAT_SWITCHES, 1);
 }

@@ -22,7 +22,7 @@
 void kernel_bug(const char *message);
 
 /* Handlers run on the state of the thread that they interrupt: exception.c pushes and pops. */
-static inline struct hm_lazy_mmu *hm_port_lazy_mmu(void)
+static inline struct hm_context *hm_port_context(void)
 {
 	return &thread_current()->lazy;
 }
@@ -43,7 +43,18 @@ static inline bool hm_port_arm64_has_tlbi_range(void)
 	return mmu_has_tlbi_range;
 }
 
+/* Keys of its own it has none. */
+#define HM_PORT_KPKEYS_BASE 0
+#define HM_PORT_KPKEYS_LEVELS(LEVEL)
+
+static inline unsigned int hm_port_key_style(void)
+{
+	return mmu_key_style;
+}
+
 #include <arm64/barrier.h>
+#include <arm64/fault.h>
+#include <arm64/poe.h>
 #include <arm64/tlbi.h>
 #include <arm64/vmsa.h>
 

@@ -24,6 +24,7 @@ static TABLE identity_1g[512];
 
 void *mmu_root = boot_root_high;
 bool mmu_has_tlbi_range = true;
+unsigned int mmu_key_style = HM_KEY_STYLE_NONE;
 
 /* Symbols are PC-relative here: physical addresses, as the MMU is off. */
 static hm_pte_t table(const void *symbol)

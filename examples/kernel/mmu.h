@@ -27,6 +27,9 @@ extern void *mmu_root;
 /* Whether all CPUs that are up have FEAT_TLBIRANGE. */
 extern bool mmu_has_tlbi_range;
 
+/* How page tables are protected: HM_KEY_STYLE_*. */
+extern unsigned int mmu_key_style;
+
 /* On each CPU before it invalidates anything: takes its features into account. Not concurrently. */
 void mmu_init_cpu(void);
 

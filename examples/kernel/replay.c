@@ -186,7 +186,7 @@ void replay_thread(void *number)
 		__atomic_fetch_add(&done, 1, __ATOMIC_RELAXED);
 	}
 	/* A thread ends like a return to user mode: nothing may be open. */
-	hm_lazy_mmu_assert_idle();
+	hm_context_assert_idle();
 }
 
 unsigned int replay_done(void)

@@ -63,6 +63,7 @@ static void schedule(void)
 	struct thread *self = thread_current();
 	unsigned cpu = cpu_id();
 	struct thread *idle = &idle_threads[cpu];
+	hm_context_switch_t away;
 	struct thread *next;
 
 	if (self->stack[0] != STACK_GUARD)
@@ -86,8 +87,9 @@ static void schedule(void)
 	next->cpu = cpu;
 
 	/* All that self did is before this; the lock keeps it off other CPUs until after. */
-	sched_switch_barrier();
+	away = sched_switch_out();
 	cpu_switch(self, next);
+	sched_switch_in(away);
 }
 
 /* Where cpu_switch() returns to in a new thread. */

@@ -37,9 +37,7 @@ cpu_switch:
 	mov	sp, x9
 	msr	tpidr_el1, x1 /* MRS sees it in program order */
 	/*
-	 * `to` may have published page-table entries on another CPU before it came
-	 * here. Orders this CPU's taking `to` from the queue before the translations
-	 * of to's next accesses: an "invalid" that this CPU found earlier is dropped.
+	 * What `to` published on another CPU before it came here is synchronised by
+	 * its sched_switch_in(); a new thread has published nothing.
 	 */
-	isb
 	ret

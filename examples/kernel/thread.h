@@ -23,9 +23,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define HM_LAZY_MMU_TYPES_ONLY
-#include <hardmap/lazy_mmu.h>
-#undef HM_LAZY_MMU_TYPES_ONLY
+#define HM_CONTEXT_TYPES_ONLY
+#include <hardmap/context.h>
+#undef HM_CONTEXT_TYPES_ONLY
 
 /* What a call preserves: x19 to x30, and SP. cpu_switch() is a call. */
 struct thread_context {
@@ -59,7 +59,7 @@ struct thread {
 	uint64_t migrations; /* how many of these to another CPU than the time before */
 	/* The thread's own: no lock. Not reset when the struct is used for another thread: it is idle
 	 * then, and its generation must go on, or an old token would fit again. */
-	struct hm_lazy_mmu lazy;
+	struct hm_context lazy;
 };
 
 _Static_assert(offsetof(struct thread, stack) == 0, "boot.S");
@@ -127,11 +127,13 @@ void sched_init_cpu(unsigned cpu);
 _Noreturn void sched_start(void);
 
 /*
- * Called by the scheduler on the CPU that switches away from a thread: after the
- * thread's last store, and before another CPU can run the thread. Supplied by
- * the user of the page tables (mmu.c); runs with the run queue locked.
+ * Called by the scheduler, in the thread, with the run queue locked: on the CPU
+ * that switches away from it, after its last store and before another CPU can run
+ * it; and on the CPU that it came back to, first thing. Supplied by the user of the
+ * page tables (exception.c).
  */
-void sched_switch_barrier(void);
+hm_context_switch_t sched_switch_out(void);
+void sched_switch_in(hm_context_switch_t away);
 
 #endif /* __ASSEMBLER__ */
 

@@ -12,16 +12,19 @@
  *          hm_pte_clear_range(ptep, n);
  *          hm_pgtable_invalidate(va, n * 4096, HM_INVALIDATE_LEAVES);  // before the memory is reused
  *
+ *          Tables may carry HM_KEY_PGTABLES: every writer here opens it for its own stores, and in a section
+ *          of lazy_mmu.h it is open already. Ordinary stores to them fault.
+ *
  *          Levels are counted from the leaves: 0 is the table whose entries map pages, 1 the one
  *          above, and so on (Arm's level 3, 2, ...).
- * STATE    None of its own. Publication is batched in a section of lazy_mmu.h, immediate outside.
+ * STATE    None of its own. Publication and guard are batched in a section of lazy_mmu.h, immediate outside.
  * CONTEXT  Any, interrupt included; never sleeps. Writers of one entry exclude each other by the lock
  *          of the caller, or use hm_pte_update(). The tables walked must not be freed meanwhile.
  * ERRORS   hm_pte_update() and hm_pgtable_fault_is_spurious() answer with a bool. A range that leaves
  *          its table is a caller bug: HM_BUG, and nothing is written.
  * CONFIG   HM_PGTABLE_TYPES_ONLY  stop after part 1; for ports
  *          HM_NO_STD_HEADERS      uint64_t, uintptr_t, UINT64_C, bool, true, false are declared
- * PORT     The hooks of lazy_mmu.h and of part 3. Template: ports/template
+ * PORT     The hooks of context.h, of kpkeys.h and of part 3. Template: ports/template
  * NOT      A manager of address spaces: it allocates no table and decides no permission.
  *
  *          Publication is for entries that turn from invalid to valid. Changing or removing a valid
@@ -64,6 +67,7 @@ enum hm_invalidate {
 #if !defined(HM_PGTABLE_TYPES_ONLY) && !defined(HM_PGTABLE_H)
 #define HM_PGTABLE_H
 /* ---- 2. port ---- */
+#include <hardmap/kpkeys.h>
 #include <hardmap/lazy_mmu.h>
 #ifndef HM_PORT_PGTABLE_LEVELS
 #error "pgtable.h: the port must define HM_PORT_PGTABLE_LEVELS, the levels of a full walk, 1 to 5"
@@ -121,58 +125,17 @@ static inline hm_pte_t hm_pte_get(const hm_pte_t *ptep)
 	return hm_port_pte_load(ptep);
 }
 
-/*
- * Writes an entry that is known to be the kernel's and publishes it (or notes that in a section) if
- * it is valid. The old entry must be invalid, or an invalidation follows. Any context.
- */
-static inline void hm_pte_set_kernel(hm_pte_t *ptep, hm_pte_t pte)
+/* Which of the entries that are stored make something valid that has to be published. */
+enum hm_pte_kind_ {
+	HM_PTE_QUIET_, /* none: emptied, or of a table that no walker reaches */
+	HM_PTE_KERNEL_, /* valid ones */
+	HM_PTE_EITHER_, /* valid ones of the kernel; a fault handler makes up for user entries */
+};
+
+static HM_ALWAYS_INLINE_ bool hm_pte_is_published_(hm_pte_t pte, enum hm_pte_kind_ kind)
 {
-	hm_port_pte_store(ptep, pte);
-	if (hm_port_pte_is_valid(pte))
-		hm_lazy_mmu_queue();
-}
-
-/*
- * The same for an entry of either kind. User entries are not published: a fault that the walker's
- * late sight of one causes is repaired by the fault handler (hm_pgtable_fault_is_spurious()).
- */
-static inline void hm_pte_set(hm_pte_t *ptep, hm_pte_t pte)
-{
-	hm_port_pte_store(ptep, pte);
-	if (hm_port_pte_is_valid(pte) && !hm_port_pte_is_user(pte))
-		hm_lazy_mmu_queue();
-}
-
-/*
- * Empties an entry. Nothing to publish; if it was valid, hm_pgtable_invalidate() must follow before
- * what it mapped is used for anything else. Any context.
- */
-static inline void hm_pte_clear(hm_pte_t *ptep)
-{
-	const hm_pte_t none = { 0 };
-
-	hm_port_pte_store(ptep, none);
-}
-
-/*
- * Replaces *expected by desired if it is still there, as a compare-and-swap; otherwise writes
- * nothing and puts what was found into *expected. Publishes if the entry turned valid and is the
- * kernel's. For entries that hardware (access flag, dirty state) or lock-free writers change too.
- * Any context.
- */
-static inline HM_MUST_USE_ bool hm_pte_update(hm_pte_t *ptep, hm_pte_t *expected, hm_pte_t desired)
-{
-	hm_pte_t old = *expected;
-	hm_pte_t found = hm_port_pte_compare_exchange(ptep, old, desired);
-
-	if (found.val != old.val) {
-		*expected = found;
-		return false;
-	}
-	if (hm_port_pte_is_valid(desired) && !hm_port_pte_is_user(desired) &&
-	    !hm_port_pte_is_valid(old))
-		hm_lazy_mmu_queue();
-	return true;
+	return kind != HM_PTE_QUIET_ && hm_port_pte_is_valid(pte) &&
+	       (kind == HM_PTE_KERNEL_ || !hm_port_pte_is_user(pte));
 }
 
 /* Whether n entries from ptep lie in one table; the caller's bug if not. */
@@ -213,6 +176,104 @@ static inline void hm_pte_store_range_(hm_pte_t *ptep, unsigned int n, hm_pte_t 
 		hm_port_pte_store(ptep, pte);
 }
 
+static HM_ALWAYS_INLINE_ void hm_pte_store_plainly_(hm_pte_t *ptep, unsigned int n, hm_pte_t first,
+						    uint64_t step)
+{
+	if (n == 1)
+		hm_port_pte_store(ptep, first);
+	else
+		hm_pte_store_range_(ptep, n, first, step);
+}
+
+/* n entries outside of any section: with a guard of their own, and published at once. */
+static HM_COLD_ void hm_pte_store_guarded_(hm_pte_t *ptep, unsigned int n, hm_pte_t first,
+					   uint64_t step, enum hm_pte_kind_ kind)
+{
+	struct hm_context *ctx = hm_port_context();
+	uint64_t word = hm_kpkeys_unlock_(ctx);
+
+	hm_pte_store_range_(ptep, n, first, step);
+	hm_kpkeys_lock_(ctx, word, hm_pte_is_published_(first, kind));
+}
+
+/* n entries that are alike but for the step. */
+static HM_ALWAYS_INLINE_ void hm_pte_store_(hm_pte_t *ptep, unsigned int n, hm_pte_t first,
+					    uint64_t step, enum hm_pte_kind_ kind)
+{
+	struct hm_context *ctx;
+
+	if (!HM_CONTEXT_HAS_WINDOW_) {
+		hm_pte_store_plainly_(ptep, n, first, step);
+		if (hm_pte_is_published_(first, kind))
+			hm_lazy_mmu_queue();
+		return;
+	}
+	ctx = hm_port_context();
+	if (HM_UNLIKELY_(!(ctx->word & HM_CONTEXT_ACTIVE_))) {
+		hm_pte_store_guarded_(ptep, n, first, step, kind);
+		return;
+	}
+	hm_pte_store_plainly_(ptep, n, first, step);
+	if (hm_pte_is_published_(first, kind))
+		ctx->pending = HM_CONTEXT_ACTIVE_;
+}
+
+/*
+ * Writes an entry that is known to be the kernel's and publishes it (or notes that in a section) if
+ * it is valid. The old entry must be invalid, or an invalidation follows. Any context.
+ */
+static inline void hm_pte_set_kernel(hm_pte_t *ptep, hm_pte_t pte)
+{
+	hm_pte_store_(ptep, 1, pte, 0, HM_PTE_KERNEL_);
+}
+
+/*
+ * The same for an entry of either kind. User entries are not published: a fault that the walker's
+ * late sight of one causes is repaired by the fault handler (hm_pgtable_fault_is_spurious()).
+ */
+static inline void hm_pte_set(hm_pte_t *ptep, hm_pte_t pte)
+{
+	hm_pte_store_(ptep, 1, pte, 0, HM_PTE_EITHER_);
+}
+
+/*
+ * Empties an entry. Nothing to publish; if it was valid, hm_pgtable_invalidate() must follow before
+ * what it mapped is used for anything else. Any context.
+ */
+static inline void hm_pte_clear(hm_pte_t *ptep)
+{
+	const hm_pte_t none = { 0 };
+
+	hm_pte_store_(ptep, 1, none, 0, HM_PTE_QUIET_);
+}
+
+/*
+ * Replaces *expected by desired if it is still there, as a compare-and-swap; otherwise writes
+ * nothing and puts what was found into *expected. Publishes if the entry turned valid and is the
+ * kernel's. For entries that hardware (access flag, dirty state) or lock-free writers change too.
+ * Any context.
+ */
+static inline HM_MUST_USE_ bool hm_pte_update(hm_pte_t *ptep, hm_pte_t *expected, hm_pte_t desired)
+{
+	struct hm_context *ctx = hm_port_context();
+	bool batched = ctx->word & HM_CONTEXT_ACTIVE_;
+	hm_pte_t old = *expected, found;
+	uint64_t word = 0;
+	bool publish;
+
+	if (!batched)
+		word = hm_kpkeys_unlock_(ctx);
+	found = hm_port_pte_compare_exchange(ptep, old, desired);
+	publish = found.val == old.val && hm_pte_is_published_(desired, HM_PTE_EITHER_) &&
+		  !hm_port_pte_is_valid(old);
+	if (!batched)
+		hm_kpkeys_lock_(ctx, word, publish);
+	else if (publish)
+		ctx->pending = HM_CONTEXT_ACTIVE_;
+	*expected = found;
+	return found.val == old.val;
+}
+
 /*
  * Writes n consecutive entries of one table: first, first + step, ... (step in the entry's own
  * format: for pages, their size). As n calls of hm_pte_set(), but what first is decides for all,
@@ -220,11 +281,8 @@ static inline void hm_pte_store_range_(hm_pte_t *ptep, unsigned int n, hm_pte_t 
  */
 static inline void hm_pte_set_range(hm_pte_t *ptep, unsigned int n, hm_pte_t first, uint64_t step)
 {
-	if (!n || !hm_pte_range_fits_(ptep, n))
-		return;
-	hm_pte_store_range_(ptep, n, first, step);
-	if (hm_port_pte_is_valid(first) && !hm_port_pte_is_user(first))
-		hm_lazy_mmu_queue();
+	if (n && hm_pte_range_fits_(ptep, n))
+		hm_pte_store_(ptep, n, first, step, HM_PTE_EITHER_);
 }
 
 /* Empties n consecutive entries of one table; as n calls of hm_pte_clear(). */
@@ -233,7 +291,7 @@ static inline void hm_pte_clear_range(hm_pte_t *ptep, unsigned int n)
 	const hm_pte_t none = { 0 };
 
 	if (hm_pte_range_fits_(ptep, n))
-		hm_pte_store_range_(ptep, n, none, 0);
+		hm_pte_store_(ptep, n, none, 0, HM_PTE_QUIET_);
 }
 
 /*
@@ -244,7 +302,7 @@ static inline void hm_pte_clear_range(hm_pte_t *ptep, unsigned int n)
 static inline void hm_pte_fill(hm_pte_t *ptep, unsigned int n, hm_pte_t first, uint64_t step)
 {
 	if (hm_pte_range_fits_(ptep, n))
-		hm_pte_store_range_(ptep, n, first, step);
+		hm_pte_store_(ptep, n, first, step, HM_PTE_QUIET_);
 }
 
 /*
@@ -276,36 +334,46 @@ static inline void hm_pgtable_invalidate(hm_va_t va, uint64_t size, enum hm_inva
 }
 
 /*
+ * The page or block entry that translates the address now, as it is in the tables, and its level; the
+ * entry 0 if there is none. Reads only. Any context; no table on the way may be freed meanwhile.
+ */
+static inline hm_pte_t hm_pgtable_leaf(hm_va_t va, unsigned int *level)
+{
+	const hm_pte_t *table = hm_port_pgtable_root(va);
+	hm_pte_t pte = { 0 };
+
+	for (*level = HM_PORT_PGTABLE_LEVELS; table && *level;
+	     table = hm_port_pgtable_map(hm_port_pte_table(pte))) {
+		(*level)--;
+		pte = hm_port_pte_load(table + hm_port_pgtable_index(va, *level));
+		if (!hm_port_pte_is_valid(pte))
+			pte.val = 0;
+		if (!pte.val || !hm_port_pte_is_table(pte, *level))
+			break;
+	}
+	return pte;
+}
+
+/*
  * For the fault handler: whether the tables permit the access that faulted, so that the fault came
  * from a verdict of "invalid" that outlived the entry's publication, and repeating the access is
  * right. Such a fault is what another CPU sees that used an address before a context
  * synchronisation event, and what a user entry may cause. If true, everything this CPU wrote is
  * published too, so that the repetition makes progress. Any context; no table on the way may be
- * freed meanwhile.
+ * freed meanwhile. Not for a fault that hm_kpkeys_why() puts down to a key, a store key or the dirty state:
+ * the tables permit that one, and it would come again.
  */
 static inline bool hm_pgtable_fault_is_spurious(hm_va_t va, enum hm_access access)
 {
-	const hm_pte_t *table = hm_port_pgtable_root(va);
-	unsigned int level = HM_PORT_PGTABLE_LEVELS;
-	hm_pte_t pte;
+	unsigned int level;
+	hm_pte_t pte = hm_pgtable_leaf(va, &level);
 
-	if (!table)
-		return false;
-	for (;;) {
-		level--;
-		pte = hm_port_pte_load(table + hm_port_pgtable_index(va, level));
-		if (!hm_port_pte_is_valid(pte))
-			return false;
-		if (!level || !hm_port_pte_is_table(pte, level))
-			break;
-		table = hm_port_pgtable_map(hm_port_pte_table(pte));
-	}
-	if (!hm_port_pte_permits(pte, access))
+	if (!pte.val || !hm_port_pte_permits(pte, access))
 		return false;
 	/* The handler itself runs eager, but in a port without exception push the store may be one that
 	 * the interrupted section still owes: DSB before the repeated walk, whoever owes it. */
-	hm_port_lazy_publish();
-	hm_port_lazy_context_sync();
+	hm_port_context_publish();
+	hm_port_context_sync();
 	return true;
 }
 #endif /* HM_PGTABLE_H */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * barrier.h -- the hooks of lazy_mmu.h as arm64 barriers. Include it from your hardmap_port.h,
- * which adds hm_port_lazy_mmu() and HM_BUG.
+ * barrier.h -- the hooks of context.h as arm64 barriers. Include it from your hardmap_port.h,
+ * which adds hm_port_context() and HM_BUG.
  */
 #ifndef HM_ARM64_BARRIER_H
 #define HM_ARM64_BARRIER_H
@@ -10,14 +10,14 @@
 /* Orders earlier table stores of this PE before any translation table walk, by any PE of the inner
  * shareable domain, of an access after it in program order; ISHST is enough as only stores are
  * ordered (Arm ARM D8.17.1). The walk of this PE's own next access needs the ISB too. */
-static inline void hm_port_lazy_publish(void)
+static inline void hm_port_context_publish(void)
 {
 	hm_insn_dsb_ishst();
 }
 
 /* Discards what this PE has fetched or translated ahead: a translation fault that it determined
  * before the DSB completed is not taken afterwards (Arm ARM D8.17.1). */
-static inline void hm_port_lazy_context_sync(void)
+static inline void hm_port_context_sync(void)
 {
 	hm_insn_isb();
 }
@@ -25,7 +25,7 @@ static inline void hm_port_lazy_context_sync(void)
 /* Orders table stores of the outgoing thread before the walks of the PE that runs it next: that PE
  * executes the owed ISB without a DSB for these stores. ISH, not ISHST: a switch also hands over
  * the thread's loads and its TLB and cache maintenance. */
-static inline void hm_port_lazy_switch(void)
+static inline void hm_port_context_switch(void)
 {
 	hm_insn_dsb_ish();
 }

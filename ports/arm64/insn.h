@@ -90,7 +90,66 @@ static inline void hm_insn_tlbi_rvaale1is(uint64_t operand)
 	__asm__ volatile("sys #0, c8, c2, #7, %x0" : : "r"(operand) : "memory");
 }
 
-/* System registers. ID_AA64ISAR0_EL1: TLB, bits 59:56, is 2 where the range forms exist. */
+/* This PE only: for a change of what its control registers say of translations. */
+static inline void hm_insn_tlbi_vmalle1(void)
+{
+	__asm__ volatile("tlbi vmalle1" : : : "memory");
+}
+
+static inline void hm_insn_dsb_nsh(void)
+{
+	__asm__ volatile("dsb nsh" : : : "memory");
+}
+
+/* The registers of permission indirection and overlay, EL1&0 regime, by encoding, as assemblers know them
+ * only from Armv8.9 on (Arm ARM D24.2: POR_EL1, PIR_EL1, PIRE0_EL1, TCR2_EL1). A write takes effect with
+ * the next context synchronisation event at the latest. */
+static inline uint64_t hm_insn_mrs_por_el1(void)
+{
+	uint64_t value;
+
+	__asm__ volatile("mrs %x0, s3_0_c10_c2_4" : "=r"(value));
+	return value;
+}
+
+static inline void hm_insn_msr_por_el1(uint64_t value)
+{
+	__asm__ volatile("msr s3_0_c10_c2_4, %x0" : : "r"(value) : "memory");
+}
+
+static inline void hm_insn_msr_pir_el1(uint64_t value)
+{
+	__asm__ volatile("msr s3_0_c10_c2_3, %x0" : : "r"(value) : "memory");
+}
+
+static inline void hm_insn_msr_pire0_el1(uint64_t value)
+{
+	__asm__ volatile("msr s3_0_c10_c2_2, %x0" : : "r"(value) : "memory");
+}
+
+static inline uint64_t hm_insn_mrs_tcr2_el1(void)
+{
+	uint64_t value;
+
+	__asm__ volatile("mrs %x0, s3_0_c2_c0_3" : "=r"(value));
+	return value;
+}
+
+static inline void hm_insn_msr_tcr2_el1(uint64_t value)
+{
+	__asm__ volatile("msr s3_0_c2_c0_3, %x0" : : "r"(value) : "memory");
+}
+
+/* ID_AA64MMFR3_EL1: TCRX 3:0, S1PIE 11:8, S1POE 19:16. Reads as zero on CPUs from before it was given out. */
+static inline uint64_t hm_insn_mrs_id_aa64mmfr3_el1(void)
+{
+	uint64_t value;
+
+	__asm__("mrs %x0, s3_0_c0_c7_3" : "=r"(value));
+	return value;
+}
+
+/* Other system registers. ID_AA64ISAR0_EL1: TLB, bits 59:56, is 2 where the range forms exist. */
 static inline uint64_t hm_insn_mrs_id_aa64isar0_el1(void)
 {
 	uint64_t value;

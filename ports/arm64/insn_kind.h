@@ -17,6 +17,8 @@ enum hm_insn_kind {
 	HM_INSN_TLBI_VAALE1IS,
 	HM_INSN_TLBI_RVAAE1IS,
 	HM_INSN_TLBI_RVAALE1IS,
+	HM_INSN_TLBI_VMALLE1, /* this CPU only, when keys are switched on or off */
+	HM_INSN_MSR_POR_EL1, /* the key register */
 	HM_INSN_KINDS,
 };
 #endif

@@ -49,23 +49,37 @@
 #define HM_ARM64_NOT_GLOBAL UINT64_C(0x0000000000000800) /* nG */
 #define HM_ARM64_ADDRESS /* bits 47 down to the page's */ \
 	((UINT64_C(1) << 48) - (UINT64_C(1) << HM_PORT_ARM64_PAGE_SHIFT))
+#define HM_ARM64_WRITABLE UINT64_C(0x0008000000000000) /* DBM; with FEAT_S1PIE part of PIIndex */
 #define HM_ARM64_PXN UINT64_C(0x0020000000000000) /* EL1 does not execute it */
 #define HM_ARM64_UXN UINT64_C(0x0040000000000000) /* EL0 does not execute it */
+
+#define HM_ARM64_KEY(key) ((uint64_t)(key) << 60) /* POIndex: of FEAT_S1POE, else ignored; 0 to 7 */
+
+/* With FEAT_S1PIE, the index into PIR_EL1 and PIRE0_EL1: bits 54, 53, 51 and 6 (Arm ARM D8.4.3). */
+#define HM_ARM64_PIINDEX(entry) \
+	(((entry) >> 51 & 0xc) | ((entry) >> 50 & 0x2) | ((entry) >> 6 & 0x1))
+/* A page that only the keyed store writes: the index of what EL1 would execute and write, and no page is. */
+#define HM_ARM64_PIINDEX_STORE 0xa
 
 /* MAIR_EL1 that the mappings below assume in fields 0 and 1: Normal write-back, Device-nGnRnE. */
 #define HM_ARM64_MAIR 0x00ff
 
-/* What a page or block is for. All have AF set: the port has no access-flag handler. */
+/*
+ * What a page or block is for; HM_ARM64_KEY() may be added. All have AF set: the port has no access-flag
+ * handler. They say the same with and without FEAT_S1PIE: there bits 54, 53, 51 and 6 are PIIndex, which
+ * PIR_EL1 and PIRE0_EL1 of poe.h translate back, and bit 7 is nDirty, 0 in what is writable (Arm ARM D8.4).
+ */
 #define HM_ARM64_KERNEL_DATA_ \
 	(HM_ARM64_ATTR(0) | HM_ARM64_INNER_SHAREABLE | HM_ARM64_ACCESSED | HM_ARM64_UXN)
-#define HM_ARM64_KERNEL_RW (HM_ARM64_KERNEL_DATA_ | HM_ARM64_PXN)
+#define HM_ARM64_KERNEL_RW (HM_ARM64_KERNEL_DATA_ | HM_ARM64_PXN | HM_ARM64_WRITABLE)
 #define HM_ARM64_KERNEL_RO (HM_ARM64_KERNEL_DATA_ | HM_ARM64_PXN | HM_ARM64_READONLY)
 #define HM_ARM64_KERNEL_RX (HM_ARM64_KERNEL_DATA_ | HM_ARM64_READONLY)
-#define HM_ARM64_KERNEL_DEVICE (HM_ARM64_ATTR(1) | HM_ARM64_ACCESSED | HM_ARM64_PXN | HM_ARM64_UXN)
+#define HM_ARM64_KERNEL_DEVICE                                                           \
+	(HM_ARM64_ATTR(1) | HM_ARM64_ACCESSED | HM_ARM64_PXN | HM_ARM64_UXN | HM_ARM64_WRITABLE)
 #define HM_ARM64_USER_DATA_                                                               \
 	(HM_ARM64_ATTR(0) | HM_ARM64_INNER_SHAREABLE | HM_ARM64_ACCESSED | HM_ARM64_PXN | \
 	 HM_ARM64_USER | HM_ARM64_NOT_GLOBAL)
-#define HM_ARM64_USER_RW (HM_ARM64_USER_DATA_ | HM_ARM64_UXN)
+#define HM_ARM64_USER_RW (HM_ARM64_USER_DATA_ | HM_ARM64_UXN | HM_ARM64_WRITABLE)
 #define HM_ARM64_USER_RO (HM_ARM64_USER_DATA_ | HM_ARM64_UXN | HM_ARM64_READONLY)
 #define HM_ARM64_USER_RX (HM_ARM64_USER_DATA_ | HM_ARM64_READONLY)
 
@@ -179,14 +193,15 @@ static inline unsigned int hm_port_pgtable_index(hm_va_t va, unsigned int level)
 	       (HM_PORT_PGTABLE_ENTRIES - 1);
 }
 
-/* EL1's view without hierarchical permissions, PIE or POE (Arm ARM D8.4.1). Not accessed: an access
- * flag fault is no spurious one. PAN is the caller's to know: it concerns user entries only. */
+/* EL1's view without hierarchical permissions and overlays, of entries with the attributes above (Arm ARM
+ * D8.4.1, D8.4.3). Not accessed: an access flag fault is no spurious one. PAN is the caller's to know: it
+ * concerns user entries only. */
 static inline bool hm_port_pte_permits(hm_pte_t pte, enum hm_access access)
 {
 	if (!(pte.val & HM_ARM64_ACCESSED))
 		return false;
 	if (access == HM_ACCESS_WRITE)
-		return !(pte.val & HM_ARM64_READONLY);
+		return (pte.val & (HM_ARM64_READONLY | HM_ARM64_WRITABLE)) == HM_ARM64_WRITABLE;
 	if (access == HM_ACCESS_EXECUTE)
 		return !(pte.val & HM_ARM64_PXN) &&
 		       (pte.val & (HM_ARM64_USER | HM_ARM64_READONLY)) != HM_ARM64_USER;

@@ -15,7 +15,7 @@
 #define HM_PORT_ARM64_PAGE_SHIFT 12
 #endif
 
-static inline struct hm_lazy_mmu *hm_port_lazy_mmu(void)
+static inline struct hm_context *hm_port_context(void)
 {
 	return hm_hosted.context;
 }
@@ -36,7 +36,27 @@ static inline bool hm_port_arm64_has_tlbi_range(void)
 	return hm_hosted.has_tlbi_range;
 }
 
+/* Keys by the build: 0, none, and no code for them; 1, what hm_hosted.key_style says. */
+#ifndef HM_HOSTED_KEYS
+#define HM_HOSTED_KEYS 1
+#endif
+#if HM_HOSTED_KEYS
+/* A key and a level of the kernel's own, so that the tests see some. */
+#define HM_HOSTED_KEY HM_KEY_FIRST_FREE
+#define HM_HOSTED_LEVEL HM_KPKEYS_FIRST_FREE
+#define HM_PORT_KPKEYS_BASE 0
+#define HM_PORT_KPKEYS_LEVELS(LEVEL) \
+	LEVEL(HM_HOSTED_LEVEL, HM_KEY_ALLOW(HM_HOSTED_KEY, HM_KEY_READ | HM_KEY_WRITE))
+static inline unsigned int hm_port_key_style(void)
+{
+	return hm_hosted.key_style;
+}
+#include <arm64/poe.h>
+#else
+#define HM_PORT_KEY_STYLE HM_KEY_STYLE_NONE
+#endif
 #include <arm64/barrier.h>
+#include <arm64/fault.h>
 #include <arm64/tlbi.h>
 #include <arm64/vmsa.h>
 #endif

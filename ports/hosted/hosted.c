@@ -5,12 +5,13 @@
 #include <hosted.h>
 #include <string.h>
 
-struct hm_hosted hm_hosted = { .context = &hm_hosted.boot_context };
+struct hm_hosted hm_hosted = { .context = &hm_hosted.boot_context, .key_style = HM_KEY_STYLE_NONE };
 
 void hm_hosted_reset(void)
 {
 	memset(&hm_hosted, 0, sizeof(hm_hosted));
 	hm_hosted.context = &hm_hosted.boot_context;
+	hm_hosted.key_style = HM_KEY_STYLE_NONE;
 }
 
 void hm_hosted_clear_counts(void)
@@ -21,7 +22,7 @@ void hm_hosted_clear_counts(void)
 	hm_hosted.bug = NULL;
 }
 
-void hm_hosted_switch_context(struct hm_lazy_mmu *context)
+void hm_hosted_switch_context(struct hm_context *context)
 {
 	hm_hosted.context = context;
 }

@@ -9,9 +9,9 @@
  */
 #ifndef HM_HOSTED_H
 #define HM_HOSTED_H
-#define HM_LAZY_MMU_TYPES_ONLY
-#include <hardmap/lazy_mmu.h>
-#undef HM_LAZY_MMU_TYPES_ONLY
+#define HM_CONTEXT_TYPES_ONLY
+#include <hardmap/context.h>
+#undef HM_CONTEXT_TYPES_ONLY
 #define HM_PGTABLE_TYPES_ONLY
 #include <hardmap/pgtable.h>
 #undef HM_PGTABLE_TYPES_ONLY
@@ -20,17 +20,19 @@
 struct hm_hosted_event {
 	enum hm_insn_kind kind;
 	const void *address; /* of the table entry accessed */
-	uint64_t value; /* stored or loaded; of a TLBI, its operand */
+	uint64_t value; /* stored, loaded or written; of a TLBI, its operand */
 };
 
 #define HM_HOSTED_TRACE 256 /* events kept; later ones are only counted */
 
 struct hm_hosted {
-	struct hm_lazy_mmu *context; /* who runs; never NULL */
-	struct hm_lazy_mmu boot_context;
+	struct hm_context *context; /* who runs; never NULL */
+	struct hm_context boot_context;
 	hm_pte_t *root; /* top-level table of the whole address space, NULL: none */
 	bool has_tlbi_range; /* what hm_port_arm64_has_tlbi_range() answers */
-	uint64_t id_aa64isar0_el1; /* the register */
+	unsigned int key_style; /* what hm_port_key_style() answers, where the build has keys */
+	uint64_t id_aa64isar0_el1, id_aa64mmfr3_el1; /* the registers */
+	uint64_t por_el1, pir_el1, pire0_el1, tcr2_el1;
 	uint64_t counts[HM_INSN_KINDS];
 	struct hm_hosted_event trace[HM_HOSTED_TRACE];
 	unsigned int events; /* in trace */
@@ -44,7 +46,7 @@ void hm_hosted_reset(void);
 /* Forgets counts and trace; contexts and tables stay. */
 void hm_hosted_clear_counts(void);
 /* Code runs on behalf of that context from now on. */
-void hm_hosted_switch_context(struct hm_lazy_mmu *context);
+void hm_hosted_switch_context(struct hm_context *context);
 /* What HM_BUG does here: it is counted, and the caller goes on. */
 void hm_hosted_bug(const char *message);
 void hm_hosted_event(enum hm_insn_kind kind, const void *address, uint64_t value);

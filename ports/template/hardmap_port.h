@@ -13,9 +13,9 @@
 #ifndef TEMPLATE_HARDMAP_PORT_H
 #define TEMPLATE_HARDMAP_PORT_H
 /* The types that the hooks speak of; the modules themselves are not known yet: they include this file. */
-#define HM_LAZY_MMU_TYPES_ONLY
-#include <hardmap/lazy_mmu.h>
-#undef HM_LAZY_MMU_TYPES_ONLY
+#define HM_CONTEXT_TYPES_ONLY
+#include <hardmap/context.h>
+#undef HM_CONTEXT_TYPES_ONLY
 #define HM_PGTABLE_TYPES_ONLY
 #include <hardmap/pgtable.h>
 #undef HM_PGTABLE_TYPES_ONLY
@@ -29,9 +29,9 @@
 /* The state of the execution context that runs now: a look-up without side effects, for one context
  * always the same address. Also right in interrupt, and where a preemption may follow: a thread's state
  * is the thread's, not the CPU's. arm64: a member of the thread that SP_EL0 or TPIDR_EL1 leads to. */
-static inline struct hm_lazy_mmu *hm_port_lazy_mmu(void)
+static inline struct hm_context *hm_port_context(void)
 {
-#error "hm_port_lazy_mmu: return the state of the running context"
+#error "hm_port_context: return the state of the running context"
 }
 
 /* ---- pgtable.h ---- */

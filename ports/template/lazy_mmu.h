@@ -9,23 +9,23 @@
 /* Waits until the table walkers of all CPUs see every earlier table store of this CPU. Not enough: an
  * order among stores that other CPUs' loads see, as walkers are observers of their own.
  * arm64: DSB ISHST. */
-static inline void hm_port_lazy_publish(void)
+static inline void hm_port_context_publish(void)
 {
-#error "hm_port_lazy_publish: earlier table stores reach every walker"
+#error "hm_port_context_publish: earlier table stores reach every walker"
 }
 
 /* Always after the one above, perhaps on another CPU and much later. Drops what this CPU concluded from
  * the tables earlier: instructions fetched ahead, a fault already decided. arm64: ISB. */
-static inline void hm_port_lazy_context_sync(void)
+static inline void hm_port_context_sync(void)
 {
-#error "hm_port_lazy_context_sync: this CPU forgets verdicts of \"invalid\""
+#error "hm_port_context_sync: this CPU forgets verdicts of \"invalid\""
 }
 
 /* In every context switch, before another CPU may run the outgoing context: that CPU may owe it nothing
  * but the hook above. As strong as publication, and ordered before the switch's own loads and stores
  * that hand the context over. arm64: DSB ISH. */
-static inline void hm_port_lazy_switch(void)
+static inline void hm_port_context_switch(void)
 {
-#error "hm_port_lazy_switch: the outgoing context's table stores reach every walker"
+#error "hm_port_context_switch: the outgoing context's table stores reach every walker"
 }
 #endif

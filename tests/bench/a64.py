@@ -128,6 +128,7 @@ class Trace:
 
     def __init__(self):
         self.kinds = {'code': 0, 'frame': 0, 'barrier': 0, 'call': 0, 'ret': 0}
+        self.writes = []  # system registers written
         self.barriers, self.calls = [], []
         self.loads, self.stores = [], []  # addresses; (address, value)
         self.result = None  # x0, x1
@@ -342,6 +343,9 @@ class Machine:
         value = self.get(ops[1])
         self.set(ops[0], value << amount if mnemonic == 'lslv' else value >> amount)
 
+    def do_multiply_add(self, insn, mnemonic, ops):
+        self.set(ops[0], self.get(ops[1]) * self.get(ops[2]) + self.get(ops[3]))
+
     def do_select(self, insn, mnemonic, ops):
         value = self.get(ops[2])
         if self.condition(ops[3]):
@@ -453,6 +457,12 @@ class Machine:
             raise Error('unknown system register')
         self.set(ops[0], self.system_registers[ops[1]])
 
+    def do_write_system(self, insn, mnemonic, ops):
+        if ops[0] not in self.system_registers:
+            raise Error('unknown system register')
+        self.system_registers[ops[0]] = self.get(ops[1])
+        self.trace.writes.append(ops[0])
+
     def do_barrier(self, insn, mnemonic, ops):
         self.kind = 'barrier'
         self.trace.barriers.append(' '.join([mnemonic] + ops))
@@ -468,6 +478,7 @@ class Machine:
         'movz': do_move, 'movn': do_move, 'movk': do_move,
         'ubfm': do_bitfield, 'sbfm': do_bitfield, 'bfm': do_bitfield,
         'lslv': do_shift, 'lsrv': do_shift,
+        'madd': do_multiply_add, 'umaddl': do_multiply_add,
         'csel': do_select, 'csinc': do_select, 'csinv': do_select,
         'ccmp': do_conditional_compare, 'ccmn': do_conditional_compare,
         'adrp': do_address,
@@ -475,6 +486,6 @@ class Machine:
         'str': do_memory, 'stur': do_memory, 'stp': do_memory,
         'b': do_branch, 'bl': do_branch, 'cbz': do_compare_branch, 'cbnz': do_compare_branch,
         'tbz': do_test_branch, 'tbnz': do_test_branch, 'ret': do_return,
-        'mrs': do_read_system, 'dsb': do_barrier, 'dmb': do_barrier, 'isb': do_barrier,
+        'mrs': do_read_system, 'msr': do_write_system, 'dsb': do_barrier, 'dmb': do_barrier, 'isb': do_barrier,
         'hint': do_hint,
     }

@@ -9,9 +9,9 @@
 void body(void);
 
 /* Where the state is: the reader runs it rather than know the layout of struct thread. */
-struct hm_lazy_mmu *state(void)
+struct hm_context *state(void)
 {
-	return hm_port_lazy_mmu();
+	return hm_port_context();
 }
 
 void set_kernel(hm_pte_t *ptep, hm_pte_t pte)
@@ -88,12 +88,12 @@ void leave(hm_lazy_mmu_token_t tok)
 	hm_lazy_mmu_leave(tok);
 }
 
-hm_lazy_mmu_exception_t exception_push(void)
+hm_context_exception_t exception_push(void)
 {
-	return hm_lazy_mmu_exception_push();
+	return hm_context_exception_push();
 }
 
-void exception_pop(hm_lazy_mmu_exception_t tok)
+void exception_pop(hm_context_exception_t tok)
 {
-	hm_lazy_mmu_exception_pop(tok);
+	hm_context_exception_pop(tok);
 }

@@ -166,8 +166,8 @@ static struct result measure(const struct bench_case *c, unsigned int n, bool fa
 	hm_hosted_reset();
 	c->run(n);
 	if (fault)
-		hm_port_lazy_publish();
-	hm_lazy_mmu_assert_idle();
+		hm_port_context_publish();
+	hm_context_assert_idle();
 	r.dsb = counts[HM_INSN_DSB_ISHST] + counts[HM_INSN_DSB_ISH];
 	r.isb = counts[HM_INSN_ISB];
 	r.dmb = counts[HM_INSN_DMB_ISHST];

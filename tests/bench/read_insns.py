@@ -76,7 +76,7 @@ class Bench:
     def note_bug(self):
         self.bugs += 1
 
-    # struct hm_lazy_mmu
+    # struct hm_context
     def word(self):
         return self.memory.load(self.lazy + 8)
 

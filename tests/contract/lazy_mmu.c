@@ -26,8 +26,7 @@ static bool counted(unsigned int pairs, unsigned int bugs)
 {
 	struct probe_counts counts = probe_read();
 
-	return counts.publish == pairs && counts.sync == pairs && counts.bugs == bugs &&
-	       !counts.switched && !counts.order && !counts.stores;
+	return probe_paired(&counts, pairs) && counts.bugs == bugs && !counts.switched && !counts.order && !counts.stores;
 }
 
 /* A write outside any section is published at once. */
@@ -174,7 +173,7 @@ CASE(pause_outside_a_section)
 	tok = hm_lazy_mmu_enter();
 	EXPECT(hm_lazy_mmu_active());
 	hm_lazy_mmu_leave(tok);
-	hm_lazy_mmu_assert_idle();
+	hm_context_assert_idle();
 	EXPECT(counted(0, 0));
 }
 
@@ -215,7 +214,7 @@ CASE(handler_is_eager_and_disturbs_nothing)
 	hm_lazy_mmu_token_t tok = hm_lazy_mmu_enter();
 
 	probe_interrupt(handler_that_writes);
-	EXPECT(in_handler.publish == 2 && in_handler.sync == 2 && !in_handler.bugs);
+	EXPECT(probe_paired(&in_handler, 2) && !in_handler.bugs);
 	hm_lazy_mmu_flush();
 	EXPECT(counted(0, 0)); /* nothing of the handler's is pending here */
 	writes(1);
@@ -255,7 +254,7 @@ CASE(handler_has_sections_of_its_own)
 	hm_lazy_mmu_resume(pause);
 	EXPECT(hm_lazy_mmu_active());
 	hm_lazy_mmu_leave(tok);
-	hm_lazy_mmu_assert_idle();
+	hm_context_assert_idle();
 	EXPECT(counted(0, 0));
 }
 
@@ -297,7 +296,7 @@ static void handler_that_leaves_its_outermost_first(void)
 	writes(1);
 	hm_lazy_mmu_leave(outer);
 	EXPECT(counted(1, 1));
-	hm_lazy_mmu_assert_idle();
+	hm_context_assert_idle();
 	EXPECT(counted(0, 0));
 }
 
@@ -317,21 +316,21 @@ CASE(misuse_in_a_handler_stays_there)
 CASE(exceptions_nest)
 {
 	hm_lazy_mmu_token_t tok = hm_lazy_mmu_enter(), inner;
-	hm_lazy_mmu_exception_t irq, nmi;
+	hm_context_exception_t irq, nmi;
 
 	writes(1);
-	irq = hm_lazy_mmu_exception_push();
+	irq = hm_context_exception_push();
 	inner = hm_lazy_mmu_enter();
 	writes(1);
-	nmi = hm_lazy_mmu_exception_push();
+	nmi = hm_context_exception_push();
 	EXPECT(!hm_lazy_mmu_active());
 	writes(1);
 	EXPECT(counted(1, 0));
-	hm_lazy_mmu_exception_pop(nmi);
+	hm_context_exception_pop(nmi);
 	EXPECT(hm_lazy_mmu_active());
 	hm_lazy_mmu_leave(inner);
 	EXPECT(counted(1, 0));
-	hm_lazy_mmu_exception_pop(irq);
+	hm_context_exception_pop(irq);
 	EXPECT(hm_lazy_mmu_active());
 	hm_lazy_mmu_leave(tok);
 	EXPECT(counted(1, 0));
@@ -340,17 +339,17 @@ CASE(exceptions_nest)
 /* Twenty exceptions deep still works: the depth that frames carry wraps. */
 CASE(exceptions_nest_deeply)
 {
-	hm_lazy_mmu_exception_t frames[20];
+	hm_context_exception_t frames[20];
 	hm_lazy_mmu_token_t tok = hm_lazy_mmu_enter();
 	unsigned int i;
 
 	writes(1);
 	for (i = 0; i < 20; i++) {
-		frames[i] = hm_lazy_mmu_exception_push();
+		frames[i] = hm_context_exception_push();
 		hm_lazy_mmu_leave(hm_lazy_mmu_enter());
 	}
 	while (i--)
-		hm_lazy_mmu_exception_pop(frames[i]);
+		hm_context_exception_pop(frames[i]);
 	EXPECT(hm_lazy_mmu_active());
 	hm_lazy_mmu_leave(tok);
 	EXPECT(counted(1, 0));
@@ -361,14 +360,14 @@ CASE(exceptions_nest_deeply)
 CASE(handler_that_forgets_a_leave_is_found)
 {
 	hm_lazy_mmu_token_t tok = hm_lazy_mmu_enter(), forgotten;
-	hm_lazy_mmu_exception_t irq;
+	hm_context_exception_t irq;
 
 	writes(1);
-	irq = hm_lazy_mmu_exception_push();
+	irq = hm_context_exception_push();
 	forgotten = hm_lazy_mmu_enter();
 	(void)forgotten;
 	writes(1);
-	hm_lazy_mmu_exception_pop(irq);
+	hm_context_exception_pop(irq);
 	EXPECT(counted(1, 1));
 	EXPECT(!hm_lazy_mmu_active());
 	writes(1);
@@ -377,7 +376,7 @@ CASE(handler_that_forgets_a_leave_is_found)
 	tok = hm_lazy_mmu_enter();
 	EXPECT(hm_lazy_mmu_active());
 	hm_lazy_mmu_leave(tok);
-	hm_lazy_mmu_assert_idle();
+	hm_context_assert_idle();
 	EXPECT(counted(0, 0));
 }
 
@@ -388,34 +387,34 @@ CASE(handler_that_forgets_a_leave_loses_nothing)
 
 	for (who = 0; who < 3; who++) {
 		hm_lazy_mmu_token_t tok = hm_lazy_mmu_enter(), forgotten;
-		hm_lazy_mmu_exception_t irq;
+		hm_context_exception_t irq;
 
 		writes(who == 1);
-		irq = hm_lazy_mmu_exception_push();
+		irq = hm_context_exception_push();
 		forgotten = hm_lazy_mmu_enter();
 		(void)forgotten;
 		writes(who == 2);
-		hm_lazy_mmu_exception_pop(irq);
+		hm_context_exception_pop(irq);
 		EXPECT(counted(who != 0, 1));
 		hm_lazy_mmu_leave(tok);
 	}
-	hm_lazy_mmu_assert_idle();
+	hm_context_assert_idle();
 	EXPECT(counted(0, 0));
 }
 
 /* Over an idle context nothing is broken by it. */
 CASE(handler_that_forgets_a_leave_over_an_idle_context)
 {
-	hm_lazy_mmu_exception_t irq = hm_lazy_mmu_exception_push();
+	hm_context_exception_t irq = hm_context_exception_push();
 	hm_lazy_mmu_token_t forgotten = hm_lazy_mmu_enter(), tok;
 
 	(void)forgotten;
-	hm_lazy_mmu_exception_pop(irq);
+	hm_context_exception_pop(irq);
 	EXPECT(counted(0, 1));
 	tok = hm_lazy_mmu_enter();
 	EXPECT(hm_lazy_mmu_active());
 	hm_lazy_mmu_leave(tok);
-	hm_lazy_mmu_assert_idle();
+	hm_context_assert_idle();
 	EXPECT(counted(0, 0));
 }
 
@@ -423,11 +422,11 @@ CASE(handler_that_forgets_a_leave_over_an_idle_context)
 CASE(exception_popped_twice_is_found)
 {
 	hm_lazy_mmu_token_t tok = hm_lazy_mmu_enter();
-	hm_lazy_mmu_exception_t irq = hm_lazy_mmu_exception_push();
+	hm_context_exception_t irq = hm_context_exception_push();
 
-	hm_lazy_mmu_exception_pop(irq);
+	hm_context_exception_pop(irq);
 	hm_lazy_mmu_leave(tok);
-	hm_lazy_mmu_exception_pop(irq);
+	hm_context_exception_pop(irq);
 	EXPECT(counted(0, 1));
 	EXPECT(!hm_lazy_mmu_active());
 	writes(1);
@@ -437,12 +436,12 @@ CASE(exception_popped_twice_is_found)
 /* An exception from an idle context, as from user mode, sets nothing aside and leaves nothing. */
 CASE(exception_from_an_idle_context)
 {
-	hm_lazy_mmu_exception_t irq = hm_lazy_mmu_exception_push();
+	hm_context_exception_t irq = hm_context_exception_push();
 
 	writes(1);
 	EXPECT(counted(1, 0));
-	hm_lazy_mmu_exception_pop(irq);
-	hm_lazy_mmu_assert_idle();
+	hm_context_exception_pop(irq);
+	hm_context_assert_idle();
 	EXPECT(counted(0, 0));
 }
 #endif
@@ -473,16 +472,26 @@ CASE(contexts_are_independent)
 CASE(switch_is_unconditional_and_pays_nothing)
 {
 	hm_lazy_mmu_token_t tok;
+	hm_context_switch_t away;
 	struct probe_counts counts;
 
-	hm_lazy_mmu_switch();
+	away = hm_context_switch_out();
 	counts = probe_read();
-	EXPECT(counts.switched == 1 && !counts.publish && !counts.sync);
+	EXPECT(counts.switched == 1 && probe_paired(&counts, 0));
+	hm_context_switch_in(away);
+	counts = probe_read();
+	EXPECT(!counts.switched && !counts.publish && counts.sync == 1);
 	tok = hm_lazy_mmu_enter();
 	writes(1);
-	hm_lazy_mmu_switch();
+	probe_read();
+	away = hm_context_switch_out();
+	EXPECT(!hm_lazy_mmu_active());
 	counts = probe_read();
-	EXPECT(counts.switched == 1 && !counts.publish && !counts.sync);
+	EXPECT(counts.switched == 1 && probe_paired(&counts, 0));
+	hm_context_switch_in(away);
+	EXPECT(hm_lazy_mmu_active());
+	counts = probe_read();
+	EXPECT(!counts.switched && !counts.publish && counts.sync == 1);
 	hm_lazy_mmu_leave(tok);
 	EXPECT(counted(1, 0));
 }
@@ -509,7 +518,7 @@ CASE(leave_out_of_order)
 	EXPECT(!hm_lazy_mmu_active());
 	EXPECT(counted(0, 0));
 	hm_lazy_mmu_leave(a);
-	hm_lazy_mmu_assert_idle();
+	hm_context_assert_idle();
 	EXPECT(counted(0, 0));
 	later = hm_lazy_mmu_enter();
 	EXPECT(hm_lazy_mmu_active());
@@ -527,7 +536,7 @@ CASE(leave_of_the_outermost_with_an_inner_open)
 	hm_lazy_mmu_leave(a);
 	EXPECT(counted(1, 1));
 	EXPECT(!hm_lazy_mmu_active());
-	hm_lazy_mmu_assert_idle();
+	hm_context_assert_idle();
 	EXPECT(counted(0, 0));
 	hm_lazy_mmu_leave(b);
 	EXPECT(counted(0, 1));
@@ -542,7 +551,7 @@ CASE(leave_twice_outside)
 	hm_lazy_mmu_leave(tok);
 	hm_lazy_mmu_leave(tok);
 	EXPECT(counted(0, 1));
-	hm_lazy_mmu_assert_idle();
+	hm_context_assert_idle();
 	EXPECT(counted(0, 0));
 }
 
@@ -581,7 +590,7 @@ CASE(token_of_another_context)
 	writes(1);
 	EXPECT(counted(1, 0));
 	hm_lazy_mmu_leave(second);
-	hm_lazy_mmu_assert_idle();
+	hm_context_assert_idle();
 	EXPECT(counted(0, 0));
 	probe_run_on(0);
 	EXPECT(hm_lazy_mmu_active());
@@ -595,10 +604,10 @@ CASE(forgotten_leave_is_found)
 	hm_lazy_mmu_token_t tok = hm_lazy_mmu_enter();
 
 	writes(1);
-	hm_lazy_mmu_assert_idle();
+	hm_context_assert_idle();
 	EXPECT(counted(1, 1));
 	EXPECT(!hm_lazy_mmu_active());
-	hm_lazy_mmu_assert_idle();
+	hm_context_assert_idle();
 	EXPECT(counted(0, 0));
 	hm_lazy_mmu_leave(tok);
 	EXPECT(counted(0, 1));
@@ -610,7 +619,7 @@ CASE(forgotten_leave_of_an_empty_section_is_found)
 	hm_lazy_mmu_token_t tok = hm_lazy_mmu_enter();
 
 	(void)tok;
-	hm_lazy_mmu_assert_idle();
+	hm_context_assert_idle();
 	EXPECT(counted(0, 1));
 	EXPECT(!hm_lazy_mmu_active());
 }
@@ -625,7 +634,7 @@ CASE(forgotten_resume_is_found)
 	EXPECT(counted(0, 1));
 	hm_lazy_mmu_resume(pause);
 	EXPECT(counted(0, 1));
-	hm_lazy_mmu_assert_idle();
+	hm_context_assert_idle();
 	EXPECT(counted(0, 0));
 }
 
@@ -644,7 +653,7 @@ CASE(resume_twice)
 	hm_lazy_mmu_resume(pause);
 	EXPECT(!hm_lazy_mmu_active());
 	hm_lazy_mmu_leave(tok);
-	hm_lazy_mmu_assert_idle();
+	hm_context_assert_idle();
 	EXPECT(counted(0, 0));
 }
 
@@ -685,6 +694,6 @@ CASE(empty_token)
 	EXPECT(counted(1, 1));
 	EXPECT(!hm_lazy_mmu_active());
 	hm_lazy_mmu_leave(tok);
-	hm_lazy_mmu_assert_idle();
+	hm_context_assert_idle();
 	EXPECT(counted(0, 0));
 }

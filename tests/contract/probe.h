@@ -8,26 +8,40 @@
 #include <hardmap/pgtable.h>
 
 struct probe_counts {
-	unsigned int publish; /* hm_port_lazy_publish() */
-	unsigned int sync; /* hm_port_lazy_context_sync() */
-	unsigned int switched; /* hm_port_lazy_switch() */
+	unsigned int publish; /* hm_port_context_publish() */
+	unsigned int sync; /* hm_port_context_sync() */
+	unsigned int switched; /* hm_port_context_switch() */
 	unsigned int order; /* hm_port_pgtable_order_fill() */
 	unsigned int stores; /* entries written, compare-and-swap included */
+	unsigned int key_writes; /* hm_port_kpkeys_write() */
 	unsigned int bugs; /* HM_BUG */
 };
 
 #define PROBE_CONTEXTS 3
+
+/* Publications and synchronisations are that many; where there is a register, its writes are synchronised
+ * too, and share one where both are due. */
+static inline bool probe_paired(const struct probe_counts *counts, unsigned int pairs)
+{
+	if (hm_kpkeys_style() != HM_KEY_STYLE_WINDOW)
+		return counts->publish == pairs && counts->sync == pairs && !counts->key_writes;
+	return counts->publish == pairs && counts->sync >= pairs &&
+	       counts->sync <= pairs + counts->key_writes;
+}
 
 /* Everything as new: all contexts idle, context 0 runs, counts 0, no tables. */
 void probe_reset(void);
 /* Since the last reset or read; starts counting anew. Barriers that are part of an invalidation do not
  * count, but for the publication before it. */
 struct probe_counts probe_read(void);
-/* The code that follows runs on that execution context. */
+/* The code that follows runs on that execution context: a switch, which does not count. */
 void probe_run_on(unsigned int context);
 /* Takes an interrupt here: runs the handler as the port's protocol has it (exception push and pop, or a state
  * of its own), then goes on. */
 void probe_interrupt(void (*handler)(void));
+
+/* Whether an ordinary store of the running context would reach memory of that key. */
+bool probe_opens(unsigned int key);
 
 /* Two tables of the port's size and alignment, zeroed by probe_reset(). */
 hm_pte_t *probe_table(unsigned int number);

@@ -9,6 +9,11 @@
 /* Aligned for every granule. */
 static hm_pte_t tables[3][HM_PORT_PGTABLE_ENTRIES] __attribute__((aligned(65536)));
 static uint64_t counted_before[HM_INSN_KINDS];
+static unsigned int running;
+static struct {
+	bool out; /* was switched out, and not in again */
+	hm_context_switch_t token;
+} away[PROBE_CONTEXTS];
 
 void probe_reset(void)
 {
@@ -17,9 +22,42 @@ void probe_reset(void)
 	for (i = 0; i < 3; i++)
 		for (j = 0; j < HM_PORT_PGTABLE_ENTRIES; j++)
 			tables[i][j].val = 0;
+	for (i = 0; i < PROBE_CONTEXTS; i++)
+		away[i].out = false;
 	probe_arm64_reset();
-	probe_run_on(0);
+	probe_arm64_become(running = 0);
+	hm_kpkeys_cpu_start();
 	probe_read();
+}
+
+/* Halves of a switch, each by itself: a port may read who runs once in a function. */
+static __attribute__((noinline)) void leave(unsigned int context)
+{
+	away[context].token = hm_context_switch_out();
+	away[context].out = true;
+}
+
+static __attribute__((noinline)) void come_back(unsigned int context)
+{
+	if (away[context].out)
+		hm_context_switch_in(away[context].token);
+	away[context].out = false;
+}
+
+void probe_run_on(unsigned int context)
+{
+	uint64_t before[HM_INSN_KINDS];
+	unsigned int kind;
+
+	if (context == running)
+		return;
+	for (kind = 0; kind < HM_INSN_KINDS; kind++)
+		before[kind] = probe_arm64_counted(kind);
+	leave(running);
+	probe_arm64_become(running = context);
+	come_back(running);
+	for (kind = 0; kind < HM_INSN_KINDS; kind++)
+		counted_before[kind] += probe_arm64_counted(kind) - before[kind];
 }
 
 /* Executed since the last read. */
@@ -47,6 +85,7 @@ struct probe_counts probe_read(void)
 		.switched = dsb_ish - invalidations,
 		.order = counted(HM_INSN_DMB_ISHST),
 		.stores = counted(HM_INSN_STR) + counted(HM_INSN_CAS),
+		.key_writes = counted(HM_INSN_MSR_POR_EL1),
 		.bugs = probe_arm64_bugs(),
 	};
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
  * probe_arm64.h -- what probe_arm64.c asks of the environment that the port runs in, beside the
- * functions of probe.h that it leaves to it: probe_run_on(), probe_interrupt(), probe_set_root().
+ * functions of probe.h that it leaves to it: probe_interrupt(), probe_opens(), probe_set_root().
  */
 #ifndef PROBE_ARM64_H
 #define PROBE_ARM64_H
@@ -14,6 +14,8 @@ void probe_arm64_reset(void);
 uint64_t probe_arm64_counted(enum hm_insn_kind kind);
 /* Calls of HM_BUG since the last call of this. */
 unsigned int probe_arm64_bugs(void);
+/* The CPU is in that context: no switch, just that. */
+void probe_arm64_become(unsigned int context);
 /* The physical address of an object of the probe. */
 hm_pa_t probe_arm64_pa(const void *object);
 #endif

@@ -7,7 +7,12 @@
 #include <string.h>
 
 struct foreign foreign;
-static struct hm_lazy_mmu contexts[PROBE_CONTEXTS];
+static struct hm_context contexts[PROBE_CONTEXTS];
+static unsigned int running;
+static struct {
+	bool out; /* was switched out, and not in again */
+	hm_context_switch_t token;
+} away[PROBE_CONTEXTS];
 static hm_pte_t tables[3][HM_PORT_PGTABLE_ENTRIES] __attribute__((aligned(256)));
 
 void probe_reset(void)
@@ -15,7 +20,12 @@ void probe_reset(void)
 	memset(contexts, 0, sizeof(contexts));
 	memset(tables, 0, sizeof(tables));
 	memset(&foreign, 0, sizeof(foreign));
-	probe_run_on(0);
+	memset(away, 0, sizeof(away));
+	running = 0;
+	foreign.context = &contexts[0];
+	foreign.forbidden = ~UINT64_C(0); /* unknown at reset */
+	hm_kpkeys_cpu_start();
+	probe_read();
 }
 
 struct probe_counts probe_read(void)
@@ -26,25 +36,44 @@ struct probe_counts probe_read(void)
 		.switched = foreign.switched,
 		.order = foreign.order,
 		.stores = foreign.stores,
+		.key_writes = foreign.key_writes,
 		.bugs = foreign.bugs,
 	};
 
 	foreign.publish = foreign.sync = foreign.switched = 0;
-	foreign.order = foreign.stores = foreign.bugs = 0;
+	foreign.order = foreign.stores = foreign.key_writes = foreign.bugs = 0;
 	return counts;
 }
 
 void probe_run_on(unsigned int context)
 {
+	struct foreign before = foreign;
+
+	if (context == running)
+		return;
+	away[running].token = hm_context_switch_out();
+	away[running].out = true;
+	running = context;
 	foreign.context = &contexts[context];
+	if (away[context].out)
+		hm_context_switch_in(away[context].token);
+	away[context].out = false;
+	before.context = foreign.context;
+	before.forbidden = foreign.forbidden;
+	foreign = before;
+}
+
+bool probe_opens(unsigned int key)
+{
+	return hm_kpkeys_style() != HM_KEY_STYLE_WINDOW || !(foreign.forbidden >> 2 * key & 3);
 }
 
 void probe_interrupt(void (*handler)(void))
 {
-	hm_lazy_mmu_exception_t interrupted = hm_lazy_mmu_exception_push();
+	hm_context_exception_t interrupted = hm_context_exception_push();
 
 	handler();
-	hm_lazy_mmu_exception_pop(interrupted);
+	hm_context_exception_pop(interrupted);
 }
 
 hm_pte_t *probe_table(unsigned int number)

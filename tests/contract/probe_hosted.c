@@ -8,13 +8,17 @@
 #include <hosted.h>
 #include <string.h>
 
-static struct hm_lazy_mmu contexts[PROBE_CONTEXTS];
+static struct hm_context contexts[PROBE_CONTEXTS];
 
 void probe_arm64_reset(void)
 {
 	memset(contexts, 0, sizeof(contexts));
 	hm_hosted_reset();
 	hm_hosted.has_tlbi_range = true;
+#ifdef CONTRACT_KEY_STYLE
+	hm_hosted.key_style = CONTRACT_KEY_STYLE;
+	hm_arm64_poe_enable();
+#endif
 }
 
 uint64_t probe_arm64_counted(enum hm_insn_kind kind)
@@ -37,7 +41,7 @@ hm_pa_t probe_arm64_pa(const void *object)
 	return pa;
 }
 
-void probe_run_on(unsigned int context)
+void probe_arm64_become(unsigned int context)
 {
 	hm_hosted_switch_context(&contexts[context]);
 }
@@ -45,19 +49,25 @@ void probe_run_on(unsigned int context)
 void probe_interrupt(void (*handler)(void))
 {
 #if CONTRACT_EXCEPTION_PUSH
-	hm_lazy_mmu_exception_t interrupted = hm_lazy_mmu_exception_push();
+	hm_context_exception_t interrupted = hm_context_exception_push();
 
 	handler();
-	hm_lazy_mmu_exception_pop(interrupted);
+	hm_context_exception_pop(interrupted);
 #else
-	static struct hm_lazy_mmu hardirq;
-	struct hm_lazy_mmu *interrupted = hm_hosted.context;
+	static struct hm_context hardirq;
+	struct hm_context *interrupted = hm_hosted.context;
 
 	hm_hosted_switch_context(&hardirq);
 	handler();
-	hm_lazy_mmu_assert_idle();
+	hm_context_assert_idle();
 	hm_hosted_switch_context(interrupted);
 #endif
+}
+
+bool probe_opens(unsigned int key)
+{
+	return hm_kpkeys_style() != HM_KEY_STYLE_WINDOW ||
+	       (hm_hosted.por_el1 >> 4 * key & HM_KEY_WRITE);
 }
 
 void probe_set_root(hm_pte_t *root)

@@ -15,7 +15,7 @@ KERNEL = '''#include <hardmap/pgtable.h>
 struct foreign foreign;
 int main(void)
 {
-	static struct hm_lazy_mmu context;
+	static struct hm_context context;
 	hm_lazy_mmu_token_t tok;
 
 	foreign.context = &context;

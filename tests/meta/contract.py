@@ -31,8 +31,8 @@ MISUSES = [
     ('leave with a pause token', 'hm_lazy_mmu_leave(section)', 'hm_lazy_mmu_leave(pause)', TYPE),
     ('leave with an exception token', 'hm_lazy_mmu_leave(section)', 'hm_lazy_mmu_leave(exception)', TYPE),
     ('resume with a section token', 'hm_lazy_mmu_resume(pause)', 'hm_lazy_mmu_resume(section)', TYPE),
-    ('exception pop with a section token', 'hm_lazy_mmu_exception_pop(exception)',
-     'hm_lazy_mmu_exception_pop(section)', TYPE),
+    ('exception pop with a section token', 'hm_context_exception_pop(exception)',
+     'hm_context_exception_pop(section)', TYPE),
     ('enter into a pause token', 'section = hm_lazy_mmu_enter()', 'pause = hm_lazy_mmu_enter()', TYPE),
     ('invalidation of a physical address', 'hm_pgtable_invalidate(va, 1, HM_INVALIDATE_LEAVES)',
      'hm_pgtable_invalidate(pa, 1, HM_INVALIDATE_LEAVES)', TYPE),
@@ -46,15 +46,15 @@ MISUSES = [
     ('an entry\'s bits as its place', 'hm_pte_clear(ptep)', 'hm_pte_clear(&ptep->val)', TYPE),
     ('ignoring hm_lazy_mmu_enter()', 'section = hm_lazy_mmu_enter()', 'hm_lazy_mmu_enter()', UNUSED),
     ('ignoring hm_lazy_mmu_pause()', 'pause = hm_lazy_mmu_pause()', 'hm_lazy_mmu_pause()', UNUSED),
-    ('ignoring hm_lazy_mmu_exception_push()', 'exception = hm_lazy_mmu_exception_push()',
-     'hm_lazy_mmu_exception_push()', UNUSED),
+    ('ignoring hm_context_exception_push()', 'exception = hm_context_exception_push()',
+     'hm_context_exception_push()', UNUSED),
     ('ignoring hm_pte_update()', 'answer = hm_pte_update(ptep, &pte, pte)',
      'hm_pte_update(ptep, &pte, pte)', UNUSED),
 ]
 PROGRAM = ALL + '''\
 extern hm_lazy_mmu_token_t section;
 extern hm_lazy_mmu_pause_t pause;
-extern hm_lazy_mmu_exception_t exception;
+extern hm_context_exception_t exception;
 extern hm_pa_t pa;
 extern hm_va_t va, another_va;
 extern hm_pte_t pte, *ptep;

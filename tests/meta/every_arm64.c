@@ -11,9 +11,9 @@ uint64_t every_instruction(uint64_t *address, uint64_t value);
 
 void every_barrier(void)
 {
-	hm_port_lazy_publish();
-	hm_port_lazy_context_sync();
-	hm_port_lazy_switch();
+	hm_port_context_publish();
+	hm_port_context_sync();
+	hm_port_context_switch();
 	hm_port_pgtable_order_fill();
 }
 

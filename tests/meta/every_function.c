@@ -12,19 +12,19 @@ bool every_pgtable(hm_pte_t *ptep, hm_pte_t pte, hm_va_t va);
 void every_lazy_mmu(void)
 {
 	hm_lazy_mmu_token_t section = hm_lazy_mmu_enter();
-	hm_lazy_mmu_exception_t interrupted;
+	hm_context_exception_t interrupted;
 	hm_lazy_mmu_pause_t pause;
 
 	hm_lazy_mmu_queue();
 	hm_lazy_mmu_flush();
 	pause = hm_lazy_mmu_pause();
-	interrupted = hm_lazy_mmu_exception_push();
-	hm_lazy_mmu_switch();
-	hm_lazy_mmu_exception_pop(interrupted);
+	interrupted = hm_context_exception_push();
+	hm_context_switch_in(hm_context_switch_out());
+	hm_context_exception_pop(interrupted);
 	hm_lazy_mmu_resume(pause);
 	if (hm_lazy_mmu_active())
 		hm_lazy_mmu_leave(section);
-	hm_lazy_mmu_assert_idle();
+	hm_context_assert_idle();
 #ifdef HM_LAZY_MMU_SCOPE
 	{
 		HM_LAZY_MMU_SCOPE(scope);

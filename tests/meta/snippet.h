@@ -9,9 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define HM_LAZY_MMU_TYPES_ONLY
-#include <hardmap/lazy_mmu.h>
-#undef HM_LAZY_MMU_TYPES_ONLY
+#define HM_CONTEXT_TYPES_ONLY
+#include <hardmap/context.h>
+#undef HM_CONTEXT_TYPES_ONLY
 #define HM_PGTABLE_TYPES_ONLY
 #include <hardmap/pgtable.h>
 #undef HM_PGTABLE_TYPES_ONLY

@@ -59,7 +59,7 @@ def group(file, *mutants):
     return [Mutant(mutant[0], file, *mutant[1:]) for mutant in mutants]
 
 
-PAIR = 'hm_port_lazy_publish(); hm_port_lazy_context_sync();'
+PAIR = 'hm_port_context_publish(); hm_port_context_sync();'
 OWED = 'mmu->word = word; mmu->pending = 0; if (pending) { '
 EAGER = '*pending = *word; } else { '
 SPURIOUS = 'DSB before the repeated walk, whoever owes it. */ '
@@ -78,10 +78,10 @@ POP = 'mmu->word = tok.outer & ~HM_LAZY_PENDING_; mmu->pending = tok.outer & HM_
 MUTANTS = group(
     'lazy_mmu.h',
     # The end of a section.
-    ('publication without its DSB', OWED + PAIR, OWED + 'hm_port_lazy_context_sync();'),
-    ('publication without its context synchronisation', OWED + PAIR, OWED + 'hm_port_lazy_publish();'),
-    ('publication in the wrong order', OWED + PAIR, OWED + 'hm_port_lazy_context_sync(); '
-     'hm_port_lazy_publish();'),
+    ('publication without its DSB', OWED + PAIR, OWED + 'hm_port_context_sync();'),
+    ('publication without its context synchronisation', OWED + PAIR, OWED + 'hm_port_context_publish();'),
+    ('publication in the wrong order', OWED + PAIR, OWED + 'hm_port_context_sync(); '
+     'hm_port_context_publish();'),
     ('publication without barriers', OWED + PAIR, OWED),
     ('publication that stays owed', 'mmu->pending = 0; if (pending) {', 'if (pending) {'),
     ('publication that forgets before it looks', OWED, 'mmu->word = word; mmu->pending = 0; if '
@@ -95,10 +95,10 @@ MUTANTS = group(
      'if (outer & HM_LAZY_OPEN_) mmu->word = outer; else hm_lazy_mmu_publish_(mmu, outer, pending);'),
     ('leave without a check of its token', 'if (HM_UNLIKELY_(mmu->word != self))', 'if (0)', MISUSE),
     # Writers.
-    ('eager entry without its DSB', EAGER + PAIR, EAGER + 'hm_port_lazy_context_sync();'),
-    ('eager entry without its context synchronisation', EAGER + PAIR, EAGER + 'hm_port_lazy_publish();'),
+    ('eager entry without its DSB', EAGER + PAIR, EAGER + 'hm_port_context_sync();'),
+    ('eager entry without its context synchronisation', EAGER + PAIR, EAGER + 'hm_port_context_publish();'),
     ('eager entry with its barriers in the wrong order', EAGER + PAIR,
-     EAGER + 'hm_port_lazy_context_sync(); hm_port_lazy_publish();'),
+     EAGER + 'hm_port_context_sync(); hm_port_context_publish();'),
     ('eager entry without barriers', EAGER + PAIR, EAGER),
     ('lazy entry that is not noted', '*pending = *word;', '(void)pending;'),
     ('every entry lazy', 'if (HM_LIKELY_(*word & HM_LAZY_ACTIVE_)) {', 'if (1) {'),
@@ -158,7 +158,7 @@ MUTANTS = group(
      'order");', '',
      MISUSE),
     # Switches and names.
-    ('switch without its DSB', 'hm_port_lazy_switch(); }', '}'),
+    ('switch without its DSB', 'hm_port_context_switch(); }', '}'),
     ('generation that does not advance', 'mmu->generation = generation;', '', MISUSE),
     ('frames without the name of their context', 'return (uint64_t)(uintptr_t)mmu << 32;', 'return 0;',
      MISUSE),
@@ -228,11 +228,11 @@ MUTANTS = group(
     ('invalidation of leaves only', INVALIDATE,
      'hm_lazy_mmu_flush(); hm_port_pgtable_invalidate(va, size, HM_INVALIDATE_LEAVES);'),
     ('invalidation of nothing that goes on', 'if (!size) return;', '', 'no range of the model is empty'),
-    ('spurious fault without its DSB', SPURIOUS + PAIR, SPURIOUS + 'hm_port_lazy_context_sync();'),
+    ('spurious fault without its DSB', SPURIOUS + PAIR, SPURIOUS + 'hm_port_context_sync();'),
     ('spurious fault without its context synchronisation', SPURIOUS + PAIR,
-     SPURIOUS + 'hm_port_lazy_publish();'),
+     SPURIOUS + 'hm_port_context_publish();'),
     ('spurious fault with its barriers in the wrong order', SPURIOUS + PAIR,
-     SPURIOUS + 'hm_port_lazy_context_sync(); hm_port_lazy_publish();'),
+     SPURIOUS + 'hm_port_context_sync(); hm_port_context_publish();'),
     ('spurious fault whatever the permission', 'if (!hm_port_pte_permits(pte, access)) return false;', '',
      READS),
     ('spurious fault of an invalid entry', 'if (!hm_port_pte_is_valid(pte)) return false;', '',
@@ -425,7 +425,7 @@ def self_test(suites, programs):
          Mutant('', 'barrier.h', 'hm_insn_gone();', ''),
          lambda verdict: verdict.error),
         ('a mutant whose text stands in it twice is an error',
-         Mutant('', 'lazy_mmu.h', 'hm_port_lazy_publish();', ''),
+         Mutant('', 'lazy_mmu.h', 'hm_port_context_publish();', ''),
          lambda verdict: verdict.error),
         ('a mutant that does not compile is an error', Mutant('', *barrier, 'hm_insn_gone()'),
          lambda verdict: verdict.error),

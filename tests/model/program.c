@@ -334,14 +334,14 @@ static void use(struct worker *self, unsigned int slot, enum hm_access access)
 static void use_with_handler(struct worker *self, unsigned int slot)
 {
 	hm_va_t va = slot_va(self, slot);
-	hm_lazy_mmu_exception_t interrupted;
+	hm_context_exception_t interrupted;
 
 	if (!self->slots[slot].mapped || hm_machine_try(va, HM_ACCESS_READ) == HM_MACHINE_DONE)
 		return;
-	interrupted = hm_lazy_mmu_exception_push();
+	interrupted = hm_context_exception_push();
 	if (!hm_pgtable_fault_is_spurious(va, HM_ACCESS_READ))
 		hm_machine_violation("a fault that the tables do not explain is not spurious");
-	hm_lazy_mmu_exception_pop(interrupted);
+	hm_context_exception_pop(interrupted);
 	expect(va, HM_ACCESS_READ, true);
 }
 
@@ -408,18 +408,19 @@ static void listen(struct worker *self)
 
 	if (!message->full)
 		return;
-	hm_port_lazy_context_sync();
+	hm_port_context_sync();
 	expect(message->va, HM_ACCESS_READ, true);
 	message->mapping->told = false;
 	message->full = false;
 }
 
-/* A voluntary switch, as a kernel does it: the hook on the CPU it leaves, an ISB on the one it comes to. */
+/* A voluntary switch. */
 static void yield(void)
 {
-	hm_lazy_mmu_switch();
+	hm_context_switch_t away = hm_context_switch_out();
+
 	hm_machine_switch();
-	hm_port_lazy_context_sync();
+	hm_context_switch_in(away);
 }
 
 /* ---- interrupts ---- */
@@ -445,18 +446,16 @@ static void handle_interrupt(unsigned int depth)
 
 static void vector(void)
 {
-	hm_lazy_mmu_exception_t interrupted = hm_lazy_mmu_exception_push();
+	hm_context_exception_t interrupted = hm_context_exception_push();
 	unsigned int thread = hm_machine_thread_number();
 	unsigned int depth = program.handler_depth[thread]++;
 
 	if (hm_machine_random(4))
 		handle_interrupt(depth);
 	program.handler_depth[thread]--;
-	if (!depth && hm_machine_random(2)) { /* preempted */
-		hm_lazy_mmu_switch();
-		hm_machine_switch();
-	}
-	hm_lazy_mmu_exception_pop(interrupted);
+	if (!depth && hm_machine_random(2)) /* preempted */
+		yield();
+	hm_context_exception_pop(interrupted);
 }
 
 /* ---- the decoder ---- */
@@ -551,7 +550,7 @@ static void body(void *argument)
 		operate(self);
 	while (self->depth)
 		leave(self);
-	hm_lazy_mmu_assert_idle();
+	hm_context_assert_idle();
 	for (i = 0; i < SLOTS; i++)
 		use(self, i, HM_ACCESS_WRITE);
 	for (i = 0; i < TABLES; i++)

@@ -370,7 +370,7 @@ static void migrate(bool with_barrier)
 	hm_pte_set(entry(TABLE) + 1, page(PAGE_B));
 	do {
 		if (with_barrier)
-			hm_lazy_mmu_switch();
+			hm_port_context_switch();
 		hm_machine_switch();
 		cpus_seen |= 1u << hm_machine_cpu_number();
 	} while (cpus_seen != 3);

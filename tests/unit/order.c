@@ -109,20 +109,22 @@ CASE(range)
 	       hm_hosted.trace[14].kind == HM_INSN_ISB);
 }
 
-/* A switch is one DSB ISH, in a section too. */
+/* A switch is one DSB ISH on the way out and one ISB on the way in, in a section too. */
 CASE(context_switch)
 {
 	hm_lazy_mmu_token_t tok = hm_lazy_mmu_enter();
+	hm_context_switch_t away = hm_context_switch_out();
 
-	hm_lazy_mmu_switch();
 	EXPECT(TRACED(HM_INSN_DSB_ISH));
+	hm_context_switch_in(away);
+	EXPECT(TRACED(HM_INSN_DSB_ISH, HM_INSN_ISB));
 	hm_lazy_mmu_leave(tok);
 }
 
 /* Two contexts whose addresses differ by any small multiple of their size never name a frame alike. */
 CASE(names_of_frames_differ_between_contexts)
 {
-	static struct hm_lazy_mmu contexts[64];
+	static struct hm_context contexts[64];
 	static uint64_t names[64 * 64];
 	unsigned int i, j, n = 0, same = 0;
 
@@ -146,11 +148,11 @@ CASE(names_of_frames_differ_between_contexts)
 CASE(names_of_frames_differ_from_those_of_a_handler)
 {
 	uint64_t generation = hm_hosted.context->generation;
-	hm_lazy_mmu_exception_t irq = hm_lazy_mmu_exception_push();
+	hm_context_exception_t irq = hm_context_exception_push();
 	hm_lazy_mmu_token_t handlers = hm_lazy_mmu_enter(), outer, inner;
 
 	hm_lazy_mmu_leave(handlers);
-	hm_lazy_mmu_exception_pop(irq);
+	hm_context_exception_pop(irq);
 	hm_hosted.context->generation = generation;
 	outer = hm_lazy_mmu_enter();
 	inner = hm_lazy_mmu_enter();
@@ -183,8 +185,8 @@ static bool told(const char *what)
 /* HM_BUG says which misuse it was. */
 CASE(misuse_is_named)
 {
-	static struct hm_lazy_mmu other;
-	struct hm_lazy_mmu *own = hm_hosted.context;
+	static struct hm_context other;
+	struct hm_context *own = hm_hosted.context;
 	hm_lazy_mmu_token_t tok = hm_lazy_mmu_enter(), inner;
 
 	hm_lazy_mmu_leave(tok);

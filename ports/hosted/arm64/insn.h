@@ -15,8 +15,17 @@ static inline uint64_t hm_insn_ldr(const uint64_t *address)
 	return *(const volatile uint64_t *)address;
 }
 
+/* Ordinary stores to tables come here alone: where keys are windows, theirs has to be open. */
+static inline void hm_hosted_check_key(void)
+{
+	if (hm_hosted.key_style == HM_KEY_STYLE_WINDOW &&
+	    !(hm_hosted.por_el1 & HM_KEY_ALLOW(HM_KEY_PGTABLES, HM_KEY_WRITE)))
+		hm_hosted_bug("a store to a table without its key");
+}
+
 static inline void hm_insn_str(uint64_t *address, uint64_t value)
 {
+	hm_hosted_check_key();
 	hm_hosted_event(HM_INSN_STR, address, value);
 	*(volatile uint64_t *)address = value;
 }
@@ -30,6 +39,7 @@ static inline uint64_t *hm_insn_stp(uint64_t *address, uint64_t first, uint64_t 
 
 static inline uint64_t hm_insn_cas(uint64_t *address, uint64_t expected, uint64_t desired)
 {
+	hm_hosted_check_key();
 	hm_hosted_event(HM_INSN_CAS, address, desired);
 	__atomic_compare_exchange_n(address, &expected, desired, 0, __ATOMIC_RELAXED,
 				    __ATOMIC_RELAXED);
@@ -81,7 +91,53 @@ static inline void hm_insn_tlbi_rvaale1is(uint64_t operand)
 	hm_hosted_event(HM_INSN_TLBI_RVAALE1IS, 0, operand);
 }
 
+static inline void hm_insn_tlbi_vmalle1(void)
+{
+	hm_hosted_event(HM_INSN_TLBI_VMALLE1, 0, 0);
+}
+
+/* Not counted: it is only there for that TLBI. */
+static inline void hm_insn_dsb_nsh(void)
+{
+}
+
+static inline uint64_t hm_insn_mrs_por_el1(void)
+{
+	return hm_hosted.por_el1;
+}
+
+static inline void hm_insn_msr_por_el1(uint64_t value)
+{
+	hm_hosted_event(HM_INSN_MSR_POR_EL1, 0, value);
+	hm_hosted.por_el1 = value;
+}
+
+static inline void hm_insn_msr_pir_el1(uint64_t value)
+{
+	hm_hosted.pir_el1 = value;
+}
+
+static inline void hm_insn_msr_pire0_el1(uint64_t value)
+{
+	hm_hosted.pire0_el1 = value;
+}
+
+static inline uint64_t hm_insn_mrs_tcr2_el1(void)
+{
+	return hm_hosted.tcr2_el1;
+}
+
+static inline void hm_insn_msr_tcr2_el1(uint64_t value)
+{
+	hm_hosted.tcr2_el1 = value;
+}
+
 /* The CPU that the tests ask for. */
+static inline uint64_t hm_insn_mrs_id_aa64mmfr3_el1(void)
+{
+	return hm_hosted.id_aa64mmfr3_el1;
+}
+
 static inline uint64_t hm_insn_mrs_id_aa64isar0_el1(void)
 {
 	return hm_hosted.id_aa64isar0_el1;

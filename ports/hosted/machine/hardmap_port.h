@@ -11,10 +11,17 @@
 #define HM_PORT_ARM64_PAGE_SHIFT 12
 
 /* A place for interrupts between instructions: around each use of the state. */
-static inline struct hm_lazy_mmu *hm_port_lazy_mmu(void)
+static inline struct hm_context *hm_port_context(void)
 {
 	hm_machine_point();
-	return &hm_machine->threads[hm_machine->running].lazy;
+	return hm_machine_context();
+}
+
+#define HM_PORT_KPKEYS_BASE 0
+#define HM_PORT_KPKEYS_LEVELS(LEVEL)
+static inline unsigned int hm_port_key_style(void)
+{
+	return hm_machine->config.key_style ? hm_machine->config.key_style : HM_KEY_STYLE_NONE;
 }
 
 /* Physical addresses start at 1 GiB, so that none is mistaken for an index or a null. */
@@ -34,6 +41,8 @@ static inline bool hm_port_arm64_has_tlbi_range(void)
 }
 
 #include <arm64/barrier.h>
+#include <arm64/fault.h>
+#include <arm64/poe.h>
 #include <arm64/tlbi.h>
 #include <arm64/vmsa.h>
 #endif

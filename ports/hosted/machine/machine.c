@@ -14,9 +14,15 @@
 #define TABLE UINT64_C(2) /* or page, at level 0 */
 #define ADDRESS UINT64_C(0x0000fffffffff000)
 #define READONLY UINT64_C(0x80)
+#define USER UINT64_C(0x40)
 #define ACCESSED UINT64_C(0x400)
 #define NOT_GLOBAL UINT64_C(0x800)
+#define DIRTY_OR_WRITE (UINT64_C(1) << 51) /* DBM; PIIndex[1] */
 #define PXN (UINT64_C(1) << 53)
+#define UXN (UINT64_C(1) << 54)
+#define NOT_DIRTY READONLY /* with permission indirection */
+#define PIE (UINT64_C(1) << 1) /* of TCR2_EL1 */
+#define POE (UINT64_C(1) << 3)
 /* What may not change from one valid leaf to another without break-before-make, beside the address and
  * the size: AttrIndx and SH (Arm ARM D8.17.1). */
 #define MEMORY_TYPE UINT64_C(0x31c)
@@ -89,11 +95,55 @@ static struct hm_machine_thread *running(void)
 	return &hm_machine->threads[hm_machine->running];
 }
 
+/* ---- system registers ---- */
+
+/* Whether TLBs may hold what it said (Arm ARM D8.17: permitted to be cached). */
+static bool is_cached_in_tlbs(unsigned int which)
+{
+	return which != HM_MACHINE_POR_EL1;
+}
+
+/* One of the steps after which only the value written last is in effect was done; in order, or it is void. */
+static void advance(unsigned int cpu, unsigned int step)
+{
+	for (unsigned int which = 0; which < HM_MACHINE_REGISTERS; which++) {
+		struct hm_machine_register_state *state = &hm_machine->cpus[cpu].registers[which];
+
+		if (state->steps == step)
+			state->steps++;
+		if (state->steps == (is_cached_in_tlbs(which) ? 4u : 1u)) {
+			state->possible[0] = state->value;
+			state->possible_count = 1;
+			state->steps = 0;
+		}
+	}
+}
+
+uint64_t hm_machine_register(enum hm_machine_register which)
+{
+	return hm_machine->cpus[hm_machine->cpu].registers[which].value;
+}
+
+/* What a reset leaves: nothing is known, but that neither indirection nor overlays are on. */
+static void forget_registers(unsigned int cpu)
+{
+	for (unsigned int which = 0; which < HM_MACHINE_REGISTERS; which++) {
+		struct hm_machine_register_state *state = &hm_machine->cpus[cpu].registers[which];
+
+		state->value = which == HM_MACHINE_TCR2_EL1 ? 0 : UINT64_C(0x9999999977777777);
+		state->possible[0] = state->value;
+		state->possible_count = 1;
+		state->steps = 0;
+	}
+}
+
 /* What a CPU concluded from the tables so far is dropped; and of its finished TLBIs, the last effects. */
 static void synchronise(unsigned int cpu)
 {
 	unsigned int i;
 
+	advance(cpu, 0);
+	advance(cpu, 3);
 	hm_machine->cpus[cpu].synchronised = hm_machine->now;
 	for (i = 0; i < hm_machine->invalidation_count; i++) {
 		struct hm_machine_invalidation *each = &hm_machine->invalidations[i];
@@ -141,6 +191,13 @@ bool hm_machine_mask(bool masked)
 unsigned int hm_machine_cpu_number(void)
 {
 	return hm_machine->cpu;
+}
+
+struct hm_context *hm_machine_context(void)
+{
+	struct hm_machine_cpu *cpu = &hm_machine->cpus[hm_machine->cpu];
+
+	return cpu->thread ? &running()->hardmap : &cpu->early;
 }
 
 unsigned int hm_machine_thread_number(void)
@@ -238,6 +295,10 @@ void hm_machine_run(void)
 {
 	struct hm_machine *m = hm_machine;
 
+	for (unsigned int i = 0; i < m->config.cpus && m->config.start; i++) {
+		m->cpu = i;
+		m->config.start();
+	}
 	for (unsigned int i = 0; i < m->config.cpus && i < m->thread_count; i++)
 		give(i, &m->threads[i]);
 
@@ -370,7 +431,8 @@ static uint64_t floor_of(unsigned int cpu, uint64_t va, unsigned int level, bool
 
 		if (each->issued <= floor)
 			break;
-		if (each->completed && (!pipeline || each->cpu != cpu || each->synchronised) &&
+		if (each->completed && (!each->local || each->cpu == cpu) &&
+		    (!pipeline || each->cpu != cpu || each->synchronised) &&
 		    (!tables || each->tables) &&
 		    (tables ? covers(each, va) : touches(each, va, level)))
 			floor = each->issued;
@@ -392,7 +454,7 @@ static bool emptied(uint64_t since, uint64_t va, uint64_t bytes)
 
 			if (each->issued <= since)
 				break;
-			if (!each->completed || !each->tables || !covers(each, va + done))
+			if (!each->completed || !each->tables || each->local || !covers(each, va + done))
 				continue;
 			if (!each->pages)
 				return true;
@@ -421,15 +483,75 @@ struct walk {
 	unsigned int sizes; /* bit n: a leaf at level n */
 };
 
-static bool permits(uint64_t value, enum hm_access access)
+#define R 1u
+#define X 2u
+#define W 4u
+/* Base permissions by the encoding of PIR_EL1 (Arm ARM D8.4.3.1): with overlay below 8, without from there on.
+ * Reserved ones give nothing; 9, GCS, is readable. */
+static const uint8_t base_permissions[16] = { 0, R, X,	   R | X, 0,	 R | W, R | W | X, R | W | X,
+					      R, R, R | X, 0,	  R | W, 0,	R | W | X, 0 };
+
+/* What EL1 may do with a leaf by those registers. */
+static unsigned int indirect(uint64_t value, uint64_t pir, uint64_t pire0, uint64_t por)
 {
-	if (!(value & VALID) || !(value & ACCESSED))
-		return false;
-	if (access == HM_ACCESS_WRITE)
-		return !(value & READONLY);
-	if (access == HM_ACCESS_EXECUTE)
-		return !(value & PXN);
-	return true;
+	unsigned int index = (value & UXN ? 8u : 0) | (value & PXN ? 4u : 0) |
+			     (value & DIRTY_OR_WRITE ? 2u : 0) | (value & USER ? 1u : 0);
+	unsigned int mine = pir >> 4 * index & 15, others = pire0 >> 4 * index & 15;
+	unsigned int overlay = por >> 4 * (value >> 60 & 7) & 15;
+	unsigned int have = base_permissions[mine];
+
+	/* Privileged execution and unprivileged writing take everything from both. */
+	if (((have & X) || mine == 9) && ((base_permissions[others] & W) || others == 9))
+		return 0;
+	if (mine < 8)
+		have &= overlay < 8 ? overlay : 0;
+	if (mine == 6 && (have & X))
+		have &= ~W;
+	return value & NOT_DIRTY ? have & ~W : have;
+}
+
+struct verdict {
+	bool permitted, denied; /* by some values of the registers that may be in effect */
+};
+
+/* What EL1 of that CPU may find when it uses a leaf. */
+static struct verdict judge(unsigned int cpu, uint64_t value, enum hm_access access)
+{
+	const struct hm_machine_register_state *r = hm_machine->cpus[cpu].registers;
+	const struct hm_machine_register_state *tcr2 = &r[HM_MACHINE_TCR2_EL1];
+	const struct hm_machine_register_state *pir = &r[HM_MACHINE_PIR_EL1];
+	const struct hm_machine_register_state *pire0 = &r[HM_MACHINE_PIRE0_EL1];
+	const struct hm_machine_register_state *por = &r[HM_MACHINE_POR_EL1];
+	const unsigned int wanted = access == HM_ACCESS_WRITE ? W : access == HM_ACCESS_EXECUTE ? X : R;
+	const unsigned int direct = R | (value & READONLY ? 0 : W) | (value & PXN ? 0 : X);
+	struct verdict verdict = { false, false };
+	unsigned int i, j, k, l;
+
+	if (!(value & VALID) || !(value & ACCESSED)) {
+		verdict.denied = true;
+		return verdict;
+	}
+	for (i = 0; i < tcr2->possible_count; i++) {
+		if (!(tcr2->possible[i] & PIE)) {
+			*(direct & wanted ? &verdict.permitted : &verdict.denied) = true;
+			if (tcr2->possible[i] & POE)
+				hm_machine_violation("overlays without indirection: no rule yet");
+			continue;
+		}
+		for (j = 0; j < pir->possible_count; j++)
+			for (k = 0; k < pire0->possible_count; k++)
+				for (l = 0; l < por->possible_count; l++) {
+					uint64_t overlay = tcr2->possible[i] & POE ?
+								   por->possible[l] :
+								   UINT64_C(0x7777777777777777);
+					unsigned int have = indirect(value, pir->possible[j],
+								     pire0->possible[k], overlay);
+
+					*(have & wanted ? &verdict.permitted : &verdict.denied) =
+						true;
+				}
+	}
+	return verdict;
 }
 
 /* The page that a leaf of that level translates the address to. */
@@ -441,13 +563,13 @@ static uint64_t page_at(uint64_t value, unsigned int level, uint64_t va)
 static void see_leaf(struct walk *walk, uint64_t value, unsigned int level)
 {
 	uint64_t page = page_at(value, level, walk->va);
+	struct verdict verdict;
 
 	if (page == walk->wanted)
 		walk->reached = true;
-	if (permits(value, walk->access))
-		walk->permitted = true;
-	else
-		walk->denied = true;
+	verdict = judge(walk->cpu, value, walk->access);
+	walk->permitted |= verdict.permitted;
+	walk->denied |= verdict.denied;
 	walk->sizes |= 1u << level;
 	if (walk->truth && (page != page_at(walk->truth, walk->truth_level, walk->va) ||
 			    ((value ^ walk->truth) & MEMORY_TYPE)))
@@ -556,14 +678,20 @@ static struct walk walk_all(unsigned int cpu, hm_va_t va, enum hm_access access,
 
 enum hm_machine_outcome hm_machine_access(hm_va_t va, enum hm_access access)
 {
+	struct verdict truth;
 	struct walk walk;
 	bool allowed;
 
 	step(HM_INSN_KINDS, "access", va.val, access);
 	hm_machine->accesses++;
 	walk = walk_all(hm_machine->cpu, va, access, true, HM_MACHINE_PAGES);
-	allowed = permits(walk.truth, access);
-	if ((walk.sizes & (walk.sizes - 1)) && hm_machine->config.bbm_level < 3)
+	truth = judge(hm_machine->cpu, walk.truth, access);
+	allowed = truth.permitted;
+	if (truth.permitted && truth.denied)
+		hm_machine_violation("the access to %#llx may come before a register write that is not "
+				     "synchronised",
+				     (unsigned long long)va.val);
+	else if ((walk.sizes & (walk.sizes - 1)) && hm_machine->config.bbm_level < 3)
 		hm_machine_violation(
 			"TLB conflict at %#llx: entries of two sizes before BBM level 3",
 			(unsigned long long)va.val);
@@ -772,6 +900,39 @@ static void store(uint32_t where, uint64_t value)
 	m->memory[page][where % HM_MACHINE_ENTRIES].val = value;
 }
 
+/* The library's own store: the linear map has to permit it, for all that this CPU may hold of it. */
+static void check_linear(uint32_t where)
+{
+	unsigned int page = where / HM_MACHINE_ENTRIES;
+	const hm_va_t va = { hm_machine->linear + (uint64_t)page * HM_MACHINE_PAGE_BYTES };
+	struct walk walk;
+
+	if (!hm_machine->linear)
+		return;
+	walk = walk_all(hm_machine->cpu, va, HM_ACCESS_WRITE, true, HM_MACHINE_PAGES);
+	if (walk.denied)
+		hm_machine_violation("a store to page %u may be denied: without its key, or not yet with "
+				     "it",
+				     page);
+	else if (walk.faults || !walk.permitted)
+		hm_machine_violation("a store to page %u where the linear map has no translation", page);
+}
+
+void hm_machine_set_linear(uint64_t linear)
+{
+	hm_machine->linear = linear;
+}
+
+void hm_machine_stray(unsigned int number)
+{
+	const hm_va_t va = { hm_machine->linear + (uint64_t)number * HM_MACHINE_PAGE_BYTES };
+
+	step(HM_INSN_KINDS, "stray store", number, 0);
+	if (walk_all(hm_machine->cpu, va, HM_ACCESS_WRITE, true, HM_MACHINE_PAGES).permitted)
+		hm_machine_violation("page %u is open to a stray store of CPU %u", number,
+				     hm_machine->cpu);
+}
+
 uint64_t hm_machine_load(const uint64_t *address)
 {
 	uint32_t where = location(address);
@@ -785,10 +946,12 @@ void hm_machine_store(uint64_t *address, uint64_t value)
 	uint32_t where = location(address);
 
 	step(HM_INSN_STR, "store", where, value);
-	if (where == UINT32_MAX)
+	if (where == UINT32_MAX) {
 		hm_machine_violation("a store outside of the machine's memory");
-	else
-		store(where, value);
+		return;
+	}
+	check_linear(where);
+	store(where, value);
 }
 
 uint64_t hm_machine_compare_exchange(uint64_t *address, uint64_t expected, uint64_t desired)
@@ -801,6 +964,7 @@ uint64_t hm_machine_compare_exchange(uint64_t *address, uint64_t expected, uint6
 		hm_machine_violation("a compare and swap outside of the machine's memory");
 		return expected;
 	}
+	check_linear(where);
 	found = *address;
 	if (found == expected)
 		store(where, desired);
@@ -830,6 +994,48 @@ void hm_machine_dsb(enum hm_insn_kind kind)
 	for (i = 0; i < m->invalidation_count; i++)
 		if (m->invalidations[i].cpu == m->cpu)
 			m->invalidations[i].completed = true;
+	advance(m->cpu, 2);
+}
+
+/* For this CPU alone: completes its local invalidations. Too weak for anything else. */
+void hm_machine_dsb_nsh(void)
+{
+	struct hm_machine *m = hm_machine;
+
+	step(HM_INSN_KINDS, "DSB NSH", 0, 0);
+	for (unsigned int i = 0; i < m->invalidation_count; i++)
+		if (m->invalidations[i].cpu == m->cpu && m->invalidations[i].local)
+			m->invalidations[i].completed = true;
+	advance(m->cpu, 2);
+}
+
+void hm_machine_write_register(enum hm_machine_register which, uint64_t value)
+{
+	struct hm_machine_register_state *state;
+
+	step(which == HM_MACHINE_POR_EL1 ? HM_INSN_MSR_POR_EL1 : HM_INSN_KINDS, "MSR", which, value);
+	/* Not before: the thread may be on another CPU after the step. */
+	state = &hm_machine->cpus[hm_machine->cpu].registers[which];
+	if (which == HM_MACHINE_POR_EL1 && value >> 32)
+		hm_machine_violation("POR_EL1: reserved bits are set: %#llx", (unsigned long long)value);
+	if (which == HM_MACHINE_POR_EL1 && (value & 7) != 7)
+		hm_machine_violation("POR_EL1 closes key 0: %#llx", (unsigned long long)value);
+	if (state->possible_count == HM_MACHINE_VALUES) {
+		hm_machine_violation("register %u is written and never synchronised", which);
+		return;
+	}
+	state->value = value;
+	state->possible[state->possible_count++] = value;
+	state->steps = 0;
+}
+
+void hm_machine_reset_cpu(void)
+{
+	struct hm_machine *m = hm_machine;
+
+	step(HM_INSN_KINDS, "CPU reset", 0, 0);
+	forget_registers(m->cpu);
+	synchronise(m->cpu);
 }
 
 void hm_machine_dmb(void)
@@ -853,6 +1059,7 @@ void hm_machine_tlbi(enum hm_insn_kind kind, uint64_t operand)
 
 	step(kind,
 	     kind == HM_INSN_TLBI_VMALLE1IS ? "TLBI VMALLE1IS"
+	     : kind == HM_INSN_TLBI_VMALLE1 ? "TLBI VMALLE1"
 	     : range                        ? (leaves ? "TLBI RVAALE1IS" : "TLBI RVAAE1IS")
 					    : (leaves ? "TLBI VAALE1IS" : "TLBI VAAE1IS"),
 	     operand, 0);
@@ -865,7 +1072,9 @@ void hm_machine_tlbi(enum hm_insn_kind kind, uint64_t operand)
 	each->cpu = (uint8_t)m->cpu;
 	each->tables = !leaves;
 	each->completed = each->synchronised = false;
-	if (kind == HM_INSN_TLBI_VMALLE1IS) {
+	each->local = kind == HM_INSN_TLBI_VMALLE1;
+	if (kind == HM_INSN_TLBI_VMALLE1IS || kind == HM_INSN_TLBI_VMALLE1) {
+		advance(m->cpu, 1);
 		each->first_page = each->pages = 0; /* everything */
 	} else if (range) {
 		/* BaseADDR is signed: VA[48:12]. */
@@ -903,6 +1112,9 @@ void hm_machine_start(struct hm_machine *machine, const struct hm_machine_config
 	machine->config = *config;
 	machine->random = config->seed * 2 + 1; /* never 0, where the generator would stay */
 	hm_machine = machine;
+	machine->linear = 0;
+	for (unsigned int i = 0; i < HM_MACHINE_CPUS; i++)
+		forget_registers(i);
 }
 
 void hm_machine_set_root(unsigned int number)

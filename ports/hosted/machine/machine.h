@@ -27,16 +27,20 @@
  *
  * STRICTER than the architecture, deliberately: no DSB of another CPU completes this one's stores;
  *          the CPU that invalidates needs its own context synchronisation event, for data too.
- * NOT HERE Loads and stores of plain memory, and loads of entries, are in order. Keys, user mode, the
- *          order of GCS stores, instruction fetch and level hints have no rules yet: see "To be added"
- *          in ports/hosted/README.md.
+ * KEYS     With config.key_style WINDOW the CPUs have FEAT_S1PIE and FEAT_S1POE, EL1's view (Arm ARM D8.4).
+ *          A register's old and new value are both in effect until the context synchronisation event that
+ *          follows the write, and for TCR2_EL1 and PIR_EL1 until a TLBI after that one. The library's
+ *          stores are judged by the descriptors of the linear map (hm_machine_set_linear()).
+ * NOT HERE Loads and stores of plain memory, and loads of entries, are in order. User mode, the order of
+ *          GCS stores, instruction fetch and level hints have no rules yet: see "To be added" in
+ *          ports/hosted/README.md.
  * STATE    struct hm_machine, the caller's, large; one runs at a time in a host thread.
  */
 #ifndef HM_MACHINE_H
 #define HM_MACHINE_H
-#define HM_LAZY_MMU_TYPES_ONLY
-#include <hardmap/lazy_mmu.h>
-#undef HM_LAZY_MMU_TYPES_ONLY
+#define HM_CONTEXT_TYPES_ONLY
+#include <hardmap/context.h>
+#undef HM_CONTEXT_TYPES_ONLY
 #define HM_PGTABLE_TYPES_ONLY
 #include <hardmap/pgtable.h>
 #undef HM_PGTABLE_TYPES_ONLY
@@ -61,6 +65,7 @@ struct hm_machine_config {
 	/* Chances of 256, at each instruction, that another CPU goes on, and that an interrupt comes. */
 	unsigned int interleave, interrupt;
 	bool has_tlbi_range;
+	unsigned int key_style; /* HM_KEY_STYLE_NONE or _WINDOW; 0 is the former */
 	/* 0, 1: a block's size changes by break-before-make only; 2: without, but a conflict abort may
 	 * come until the TLBI; 3: without, and none comes (Arm ARM D8.17.1, FEAT_BBM). */
 	unsigned int bbm_level;
@@ -68,6 +73,9 @@ struct hm_machine_config {
 	 * events (SCTLR_EL1.EIS and EOS are 1), and does what the kernel does there. NULL: no
 	 * interrupts. Interrupts nest two deep. */
 	void (*vector)(void);
+	/* What each CPU executes first, when hm_machine_run() begins; registers are as after a reset. NULL:
+	 * nothing. */
+	void (*start)(void);
 };
 
 enum hm_machine_outcome { HM_MACHINE_DONE, HM_MACHINE_FAULT };
@@ -87,18 +95,40 @@ struct hm_machine_invalidation {
 	uint64_t first_page, pages; /* of virtual addresses */
 	uint8_t cpu;
 	bool tables; /* walk caches too */
+	bool local; /* of that CPU only */
 	bool completed; /* by a DSB ISH of that CPU */
 	bool synchronised; /* and a context synchronisation event of it after that */
 };
 
+enum hm_machine_register {
+	HM_MACHINE_POR_EL1,
+	HM_MACHINE_PIR_EL1,
+	HM_MACHINE_PIRE0_EL1,
+	HM_MACHINE_TCR2_EL1,
+	HM_MACHINE_REGISTERS,
+};
+
+#define HM_MACHINE_VALUES 8 /* of a register that may be in effect at once */
+
+/* A register whose writes take effect some time up to the next context synchronisation event; and, where
+ * TLBs may hold its value, up to the end of an invalidation of everything after that. */
+struct hm_machine_register_state {
+	uint64_t value; /* written last */
+	uint64_t possible[HM_MACHINE_VALUES]; /* any of them may be in effect */
+	unsigned int possible_count;
+	unsigned int steps; /* of synchronise, invalidate, complete, synchronise: how many are done */
+};
+
 struct hm_machine_cpu {
+	struct hm_machine_register_state registers[HM_MACHINE_REGISTERS];
+	struct hm_context early; /* of code that runs before there are threads */
 	uint64_t synchronised; /* when the last context synchronisation event was */
 	uint32_t epoch; /* store barriers so far */
 	struct hm_machine_thread *thread; /* that runs, NULL: none */
 };
 
 struct hm_machine_thread {
-	struct hm_lazy_mmu lazy;
+	struct hm_context hardmap; /* the state of whatever uses the library on it */
 	ucontext_t context;
 	void (*body)(void *argument);
 	void *argument;
@@ -130,6 +160,7 @@ struct hm_machine {
 	ucontext_t scheduler;
 
 	hm_pte_t *root; /* top-level table, of the upper half of the address space */
+	uint64_t linear; /* where memory is mapped for the kernel's own stores, 0: they are not checked */
 	/* Per page: the level of the live table in it + 1, 0: no table; and what it translates. */
 	uint8_t table_level[HM_MACHINE_PAGES];
 	uint64_t table_base[HM_MACHINE_PAGES];
@@ -151,6 +182,9 @@ extern struct hm_machine *hm_machine;
 void hm_machine_start(struct hm_machine *machine, const struct hm_machine_config *config);
 /* Memory page `number` is the top-level table, empty. */
 void hm_machine_set_root(unsigned int number);
+/* From now on the kernel reaches page `number` at linear + number * HM_MACHINE_PAGE_BYTES: each of its stores
+ * to a table is an access there, and must be permitted, whatever the CPU may hold. */
+void hm_machine_set_linear(uint64_t linear);
 /* All that was done so far is long past: stores complete, TLBs and pipelines of all CPUs empty. For the
  * end of setting up. */
 void hm_machine_settle(void);
@@ -165,6 +199,9 @@ unsigned int hm_machine_random(unsigned int n);
 /* Relies on the translation: as the tables stand, the access is permitted (or not), and every walk that
  * this CPU could have done, or cached, must agree. Returns what the tables say. */
 enum hm_machine_outcome hm_machine_access(hm_va_t va, enum hm_access access);
+/* A store to that page through the linear map that nobody should make: it must be denied, whatever the CPU may
+ * hold. For code that claims to be at the default level, of a page whose key is not that level's. */
+void hm_machine_stray(unsigned int number);
 /* Does the access and takes what comes: one of the possible outcomes, by chance, without complaint.
  * For code that handles the fault. */
 enum hm_machine_outcome hm_machine_try(hm_va_t va, enum hm_access access);
@@ -194,9 +231,13 @@ void hm_machine_pass(void);
 void hm_machine_point(void);
 /* An exception is taken: its entry is a context synchronisation event. */
 void hm_machine_fault(void);
+/* This CPU was off: its registers are unknown, its TLB is empty. For a resume. */
+void hm_machine_reset_cpu(void);
 /* Interrupts masked, for the running thread; returns what it was before. */
 bool hm_machine_mask(bool masked);
 unsigned int hm_machine_cpu_number(void);
+/* The state of what runs: the thread's, or the CPU's early one before hm_machine_run() gives it a thread. */
+struct hm_context *hm_machine_context(void);
 unsigned int hm_machine_thread_number(void);
 
 /* ---- for machine/arm64/insn.h ---- */
@@ -207,5 +248,8 @@ void hm_machine_dsb(enum hm_insn_kind kind);
 void hm_machine_dmb(void);
 void hm_machine_isb(void);
 void hm_machine_tlbi(enum hm_insn_kind kind, uint64_t operand);
+void hm_machine_dsb_nsh(void);
+uint64_t hm_machine_register(enum hm_machine_register which);
+void hm_machine_write_register(enum hm_machine_register which, uint64_t value);
 void hm_machine_bug(const char *message);
 #endif

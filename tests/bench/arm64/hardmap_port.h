@@ -10,11 +10,26 @@
  */
 #ifndef BENCH_HARDMAP_PORT_H
 #define BENCH_HARDMAP_PORT_H
-#define HM_LAZY_MMU_TYPES_ONLY
-#include <hardmap/lazy_mmu.h>
-#undef HM_LAZY_MMU_TYPES_ONLY
+#define HM_CONTEXT_TYPES_ONLY
+#include <hardmap/context.h>
+#undef HM_CONTEXT_TYPES_ONLY
 #define HM_PORT_ARM64_PAGE_SHIFT 12
+#ifdef BENCH_KEY_STYLE
+#define HM_PORT_KPKEYS_BASE 0
+#define HM_PORT_KPKEYS_LEVELS(LEVEL)
+#include <arm64/poe.h>
+#undef HM_PORT_KEY_STYLE
+#define HM_PORT_KEY_STYLE BENCH_KEY_STYLE
+/* As a kernel that patches its code has it: known when it runs, and no load. */
+static inline unsigned int hm_port_key_style(void)
+{
+	return HM_KEY_STYLE_WINDOW;
+}
+#else
+#define HM_PORT_KEY_STYLE HM_KEY_STYLE_NONE
+#endif
 #include <arm64/barrier.h>
+#include <arm64/fault.h>
 #include <arm64/vmsa.h>
 
 __attribute__((cold)) void bug(const char *message);
@@ -22,7 +37,7 @@ __attribute__((cold)) void bug(const char *message);
 
 struct thread {
 	unsigned char before[BENCH_LAZY_OFFSET];
-	struct hm_lazy_mmu lazy;
+	struct hm_context lazy;
 	uint64_t after;
 };
 _Static_assert(BENCH_LAZY_OFFSET > 0 && BENCH_LAZY_OFFSET % 8 == 0, "a member, but not the first");
@@ -44,7 +59,7 @@ static inline void bench_fault(struct thread *thread)
 }
 
 /* Not volatile: for one context always the same, so that the compiler may keep it. */
-static inline struct hm_lazy_mmu *hm_port_lazy_mmu(void)
+static inline struct hm_context *hm_port_context(void)
 {
 	struct thread *thread;
 

@@ -2,14 +2,17 @@
  *
  * hardmap_port.h -- a port for an architecture that exists only here, as unlike arm64 as the
  * contract allows: three levels of 32 entries, pages of 1 KiB, descriptors whose fields lie
- * elsewhere, compare-and-swap by hand. It shows that the headers assume no architecture, and is the
- * contract suite's plainest port.
+ * elsewhere, compare-and-swap by hand, a key register that says what is forbidden. It shows that the
+ * headers assume no architecture, and is the contract suite's plainest port.
  */
 #ifndef FOREIGN_HARDMAP_PORT_H
 #define FOREIGN_HARDMAP_PORT_H
-#define HM_LAZY_MMU_TYPES_ONLY
-#include <hardmap/lazy_mmu.h>
-#undef HM_LAZY_MMU_TYPES_ONLY
+#define HM_CONTEXT_TYPES_ONLY
+#include <hardmap/context.h>
+#undef HM_CONTEXT_TYPES_ONLY
+#define HM_KPKEYS_TYPES_ONLY
+#include <hardmap/kpkeys.h>
+#undef HM_KPKEYS_TYPES_ONLY
 #define HM_PGTABLE_TYPES_ONLY
 #include <hardmap/pgtable.h>
 #undef HM_PGTABLE_TYPES_ONLY
@@ -25,32 +28,78 @@
 #define FOREIGN_FRAME ((UINT64_C(1) << 60) - 1) /* page number, or the table's address */
 
 struct foreign {
-	struct hm_lazy_mmu *context;
+	struct hm_context *context;
 	hm_pte_t *root;
-	unsigned int publish, sync, switched, order, stores, bugs;
+	uint64_t forbidden; /* the key register: per key bit 0 no access, bit 1 no write */
+	unsigned int publish, sync, switched, order, stores, key_writes, bugs;
 };
 extern struct foreign foreign;
 
 #define HM_BUG(message) ((void)(message), foreign.bugs++)
 
-static inline struct hm_lazy_mmu *hm_port_lazy_mmu(void)
+static inline struct hm_context *hm_port_context(void)
 {
 	return foreign.context;
 }
 
-static inline void hm_port_lazy_publish(void)
+static inline void hm_port_context_publish(void)
 {
 	foreign.publish++;
 }
 
-static inline void hm_port_lazy_context_sync(void)
+static inline void hm_port_context_sync(void)
 {
 	foreign.sync++;
 }
 
-static inline void hm_port_lazy_switch(void)
+static inline void hm_port_context_switch(void)
 {
 	foreign.switched++;
+}
+
+#ifdef FOREIGN_KEY_STYLE
+#define HM_PORT_KEY_STYLE FOREIGN_KEY_STYLE
+#else
+#define HM_PORT_KEY_STYLE HM_KEY_STYLE_NONE
+#endif
+#define HM_PORT_KPKEYS 16
+#define FOREIGN_KEY_(permissions, key)                                                           \
+	((uint64_t)(((permissions) >> (4 * (key)) & HM_KEY_READ) ? 0 : 1) << (2 * (key)) |       \
+	 (uint64_t)(((permissions) >> (4 * (key)) & HM_KEY_WRITE) ? 0 : 2) << (2 * (key)))
+#define FOREIGN_KEYS_(permissions, key)                                            \
+	(FOREIGN_KEY_(permissions, key) | FOREIGN_KEY_(permissions, (key) + 1) |   \
+	 FOREIGN_KEY_(permissions, (key) + 2) | FOREIGN_KEY_(permissions, (key) + 3))
+#define HM_PORT_KPKEYS_REGISTER(permissions)                              \
+	(FOREIGN_KEYS_(permissions, 0) | FOREIGN_KEYS_(permissions, 4) |  \
+	 FOREIGN_KEYS_(permissions, 8) | FOREIGN_KEYS_(permissions, 12))
+#define HM_PORT_KPKEYS_BASE HM_KEY_ALLOW(15, HM_KEY_READ)
+#define HM_PORT_KPKEYS_LEVELS(LEVEL) LEVEL(7, HM_KEY_ALLOW(15, HM_KEY_WRITE))
+
+static inline uint64_t hm_port_kpkeys_read(void)
+{
+	return foreign.forbidden;
+}
+
+static inline void hm_port_kpkeys_write(uint64_t value)
+{
+	foreign.forbidden = value;
+	foreign.key_writes++;
+}
+
+/* The syndrome is the reason. */
+static inline enum hm_kpkeys_fault hm_port_kpkeys_why(uint64_t syndrome, uint64_t entry)
+{
+	return entry ? (enum hm_kpkeys_fault)syndrome : HM_KPKEYS_FAULT_NOT_MAPPED;
+}
+
+/* A store to a table: a bug where its key is closed. */
+static inline void foreign_store(hm_pte_t *ptep, hm_pte_t pte)
+{
+	if (HM_PORT_KEY_STYLE == HM_KEY_STYLE_WINDOW &&
+	    (foreign.forbidden >> 2 * HM_KEY_PGTABLES & 3))
+		foreign.bugs++;
+	foreign.stores++;
+	*ptep = pte;
 }
 
 static inline hm_pte_t hm_port_pte_load(const hm_pte_t *ptep)
@@ -60,8 +109,7 @@ static inline hm_pte_t hm_port_pte_load(const hm_pte_t *ptep)
 
 static inline void hm_port_pte_store(hm_pte_t *ptep, hm_pte_t pte)
 {
-	foreign.stores++;
-	*ptep = pte;
+	foreign_store(ptep, pte);
 }
 
 static inline hm_pte_t *hm_port_pte_store_pair(hm_pte_t *ptep, hm_pte_t first, hm_pte_t second)

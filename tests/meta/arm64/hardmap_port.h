@@ -4,22 +4,23 @@
  */
 #ifndef META_ARM64_HARDMAP_PORT_H
 #define META_ARM64_HARDMAP_PORT_H
-#define HM_LAZY_MMU_TYPES_ONLY
-#include <hardmap/lazy_mmu.h>
-#undef HM_LAZY_MMU_TYPES_ONLY
+#define HM_CONTEXT_TYPES_ONLY
+#include <hardmap/context.h>
+#undef HM_CONTEXT_TYPES_ONLY
 #define HM_PGTABLE_TYPES_ONLY
 #include <hardmap/pgtable.h>
 #undef HM_PGTABLE_TYPES_ONLY
 
 void environment_bug(const char *message);
-extern struct hm_lazy_mmu *environment_context;
+extern struct hm_context *environment_context;
 extern hm_pte_t *environment_root;
 extern bool environment_has_tlbi_range;
+extern unsigned int environment_key_style;
 
 #define HM_BUG(message) environment_bug(message)
 #define HM_PORT_ARM64_PAGE_SHIFT 12
 
-static inline struct hm_lazy_mmu *hm_port_lazy_mmu(void)
+static inline struct hm_context *hm_port_context(void)
 {
 	return environment_context;
 }
@@ -40,7 +41,16 @@ static inline bool hm_port_arm64_has_tlbi_range(void)
 	return environment_has_tlbi_range;
 }
 
+static inline unsigned int hm_port_key_style(void)
+{
+	return environment_key_style;
+}
+#define HM_PORT_KPKEYS_BASE 0
+#define HM_PORT_KPKEYS_LEVELS(LEVEL)
+
 #include <arm64/barrier.h>
+#include <arm64/fault.h>
+#include <arm64/poe.h>
 #include <arm64/tlbi.h>
 #include <arm64/vmsa.h>
 #endif

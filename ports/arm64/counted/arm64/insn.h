@@ -21,6 +21,8 @@
 #define hm_insn_tlbi_vaale1is hm_insn_tlbi_vaale1is_
 #define hm_insn_tlbi_rvaae1is hm_insn_tlbi_rvaae1is_
 #define hm_insn_tlbi_rvaale1is hm_insn_tlbi_rvaale1is_
+#define hm_insn_tlbi_vmalle1 hm_insn_tlbi_vmalle1_
+#define hm_insn_msr_por_el1 hm_insn_msr_por_el1_
 #include "../../insn.h"
 #undef hm_insn_ldr
 #undef hm_insn_str
@@ -35,6 +37,8 @@
 #undef hm_insn_tlbi_vaale1is
 #undef hm_insn_tlbi_rvaae1is
 #undef hm_insn_tlbi_rvaale1is
+#undef hm_insn_tlbi_vmalle1
+#undef hm_insn_msr_por_el1
 
 void hm_insn_count(enum hm_insn_kind kind);
 
@@ -115,5 +119,17 @@ static inline void hm_insn_tlbi_rvaale1is(uint64_t operand)
 {
 	hm_insn_count(HM_INSN_TLBI_RVAALE1IS);
 	hm_insn_tlbi_rvaale1is_(operand);
+}
+
+static inline void hm_insn_tlbi_vmalle1(void)
+{
+	hm_insn_count(HM_INSN_TLBI_VMALLE1);
+	hm_insn_tlbi_vmalle1_();
+}
+
+static inline void hm_insn_msr_por_el1(uint64_t value)
+{
+	hm_insn_count(HM_INSN_MSR_POR_EL1);
+	hm_insn_msr_por_el1_(value);
 }
 #endif

@@ -81,6 +81,51 @@ static inline void hm_insn_tlbi_rvaale1is(uint64_t operand)
 	hm_machine_tlbi(HM_INSN_TLBI_RVAALE1IS, operand);
 }
 
+static inline void hm_insn_tlbi_vmalle1(void)
+{
+	hm_machine_tlbi(HM_INSN_TLBI_VMALLE1, 0);
+}
+
+static inline void hm_insn_dsb_nsh(void)
+{
+	hm_machine_dsb_nsh();
+}
+
+static inline uint64_t hm_insn_mrs_por_el1(void)
+{
+	return hm_machine_register(HM_MACHINE_POR_EL1);
+}
+
+static inline void hm_insn_msr_por_el1(uint64_t value)
+{
+	hm_machine_write_register(HM_MACHINE_POR_EL1, value);
+}
+
+static inline void hm_insn_msr_pir_el1(uint64_t value)
+{
+	hm_machine_write_register(HM_MACHINE_PIR_EL1, value);
+}
+
+static inline void hm_insn_msr_pire0_el1(uint64_t value)
+{
+	hm_machine_write_register(HM_MACHINE_PIRE0_EL1, value);
+}
+
+static inline uint64_t hm_insn_mrs_tcr2_el1(void)
+{
+	return hm_machine_register(HM_MACHINE_TCR2_EL1);
+}
+
+static inline void hm_insn_msr_tcr2_el1(uint64_t value)
+{
+	hm_machine_write_register(HM_MACHINE_TCR2_EL1, value);
+}
+
+static inline uint64_t hm_insn_mrs_id_aa64mmfr3_el1(void)
+{
+	return hm_machine->config.key_style == HM_KEY_STYLE_WINDOW ? UINT64_C(0x10101) : 0;
+}
+
 static inline uint64_t hm_insn_mrs_id_aa64isar0_el1(void)
 {
 	return hm_machine->config.has_tlbi_range ? UINT64_C(2) << 56 : 0;
