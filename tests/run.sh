@@ -10,6 +10,7 @@
 #     meson test -C build/arm64           the arm64 build: user-mode QEMU, and the example kernel in system QEMU
 #     meson test -C build/clang           the hosted suites built by clang
 #     meson test -C build/sanitize        the hosted suites under AddressSanitizer and UndefinedBehaviorSanitizer
+#     tests/coverage.sh                   which branches of include/hardmap no suite takes (gcc, gcov)
 #     tests/style.sh                      clang-format and clang-tidy
 set -eu
 cd "$(dirname "$0")/.."
@@ -62,6 +63,12 @@ leg "hosted, gcc" build ""
 leg "arm64" build/arm64 "" --cross-file tests/arm64.ini
 CC=clang leg "hosted, clang" build/clang "$hosted"
 leg "hosted, sanitizers" build/sanitize "$hosted" -Db_sanitize=address,undefined -Db_lundef=false
+echo "== coverage (build/coverage)"
+if tests/coverage.sh; then
+	passed=$((passed + 1))
+else
+	failed=$((failed + 1))
+fi
 echo "== style"
 if tests/style.sh build build/arm64; then
 	passed=$((passed + 1))

@@ -4,7 +4,7 @@
  * no Criterion (bare metal, emulated user mode), under a small runner.
  *
  *	#define SUITE lazy_mmu_hosted       (usually -DSUITE=... from the build)
- *	CASE(a_write_outside_a_section_is_published_at_once) { ... EXPECT(condition); }
+ *	CASE(a_write_outside_a_section_is_published_at_once) { ... EXPECT(condition); ... FAIL(text); }
  *
  * suite_setup() is the suite's own and runs before each case. Under Criterion a case is a process;
  * in the plain runner (suite_plain.c, with suite_main.c where there is an operating system) all
@@ -23,6 +23,7 @@ static void suite_setup(void);
 #define CASE(name) SUITE_TEST(SUITE, name)
 #define SUITE_TEST(suite, name) SUITE_TEST_(suite, name)
 #define EXPECT(condition) cr_expect(condition, "%s", #condition)
+#define FAIL(text) cr_expect(false, "%s", text)
 #else
 struct suite_case {
 	const char *name;
@@ -49,5 +50,6 @@ unsigned int suite_run(void (*print)(const char *format, ...)
 	}                                                                                       \
 	static void id(void)
 #define EXPECT(condition) ((condition) ? (void)0 : suite_failed(__FILE__, __LINE__, #condition))
+#define FAIL(text) suite_failed(__FILE__, __LINE__, text)
 #endif
 #endif

@@ -2,14 +2,16 @@
  *
  * context.h -- what one execution context owes and may do: the word that lazy_mmu.h and kpkeys.h share.
  *
- * USE      hm_context_exception_t interrupted = hm_context_exception_push();   // exception entry
+ * USE      #include <hardmap/context.h>    (with your hardmap_port.h on the include path)
+ *
+ *          hm_context_exception_t interrupted = hm_context_exception_push();   // exception entry
  *          hm_context_exception_pop(interrupted);                              // exception return
  *
  *          hm_context_switch_t away = hm_context_switch_out();                 // every context switch
- *          ... another context runs here ...
+ *          // ... another context runs here ...
  *          hm_context_switch_in(away);
  *
- *          hm_context_assert_idle();                                           // return to user mode, thread exit
+ *          hm_context_assert_idle();                                           // return to user, exit
  *
  *          These are all that exception entry, the scheduler and the return to user mode have to do,
  *          whichever modules are in use. ports/README.md says where each stands.
@@ -17,13 +19,13 @@
  *          Sections (lazy_mmu.h) and levels (kpkeys.h) are frames: what opens one returns a token, what
  *          closes it wants that token back, innermost first. The word names the innermost open frame and
  *          holds what it says: whether publication is batched, the level of access to protected memory,
- *          how that memory is protected. The token holds the word before. The hardware follows the word,
- *          never the other way round: the word is written first, so an exception at any point restores
- *          what the word asks for.
+   *          how that memory is protected. The token holds the word before. The word is written first, then
+ *          the hardware follows.
  *
  * STATE    Yours: one struct hm_context per execution context, written by that context alone; all-zero is
- *          "nothing open, default level". Memory that served one context may serve the next as it is, idle;
- *          zeroing it would make tokens of the old one fit again. An execution context is one of
+  *          "nothing open, default level". Memory that served one context serves the next after
+ *          hm_context_reuse(); zeroing it would make tokens of the old one fit again. An execution context is
+ *          one of
  *            thread           if exception entry calls hm_context_exception_push() and return calls
  *                             _pop(): a handler then runs on the thread's state, from a clean start;
  *            thread, softirq, if the port has no vectors of its own: hm_port_context() selects by what
@@ -36,8 +38,9 @@
  *          leave; saved state that was overwritten) is a caller bug: HM_BUG is told, all that is pending is
  *          published, the level is the default one, and every write is guarded and published by itself
  *          until the outermost frame is left.
- *          No single stray store to a word or a token raises the level: what restores a level compares the
- *          two copies of it, in the word and in the token, and takes the register's value from a constant.
+ *          No single stray store to a word or a token raises the level: what sets a level aside believes neither
+ *          the word nor the register alone, what restores one compares its two copies, in the word and in the
+ *          token, and takes the register's value from a constant.
  * CONFIG   HM_CONTEXT_TYPES_ONLY  stop after part 1; for headers that embed the types
  *          HM_NO_STD_HEADERS      uint64_t, uintptr_t, UINT64_C and bool are declared already
  * PORT     HM_BUG, HM_PORT_KEY_STYLE and the hooks of part 3. Template: ports/template
@@ -79,8 +82,8 @@ typedef struct {
 /* How memory of the keys other than 0 is protected: HM_PORT_KEY_STYLE is one of these. */
 #define HM_KEY_STYLE_RUN_TIME 0 /* hm_port_key_style() knows, and never says this */
 #define HM_KEY_STYLE_NONE 1 /* not at all: an ordinary store writes it */
-#define HM_KEY_STYLE_WINDOW 2 /* a register opens a window for ordinary stores (arm64 POE, x86 PKS) */
-#define HM_KEY_STYLE_STORE 3 /* only a store instruction of its own writes it (arm64 GCS pages) */
+#define HM_KEY_STYLE_WINDOW 2 /* a register opens a window for stores (arm64 POE, x86 PKS) */
+#define HM_KEY_STYLE_STORE 3 /* only a store instruction of its own writes it (arm64 GCS) */
 
 /* Keys: what a page is tagged with. Those from HM_KEY_FIRST_FREE to 15 are the kernel's own. */
 #define HM_KEY_DEFAULT 0 /* everything else; always readable, writable and executable */
@@ -104,13 +107,13 @@ typedef struct {
 
 /*
  * What every level allows, the default one included; the rows of the table add to it. The port's
- * HM_PORT_KPKEYS_BASE speaks of keys from HM_KEY_FIRST_FREE on: HM_KEY_ALLOW(3, HM_KEY_READ) | ..., 0 if there
- * are none.
+ * HM_PORT_KPKEYS_BASE speaks of keys from HM_KEY_FIRST_FREE on: HM_KEY_ALLOW(3, HM_KEY_READ) | ..., 0 if
+ * there are none.
  */
-#define HM_KPKEYS_BASE                                                               \
-	(HM_KEY_ALLOW(HM_KEY_DEFAULT, HM_KEY_READ | HM_KEY_EXECUTE | HM_KEY_WRITE) | \
-	 HM_KEY_ALLOW(HM_KEY_PGTABLES, HM_KEY_READ) |                                \
-	 HM_KEY_ALLOW(HM_KEY_TEXT, HM_KEY_READ) | (HM_PORT_KPKEYS_BASE))
+#define HM_KPKEYS_BASE                                                                         \
+	(HM_KEY_ALLOW(HM_KEY_DEFAULT, HM_KEY_READ | HM_KEY_EXECUTE | HM_KEY_WRITE) |           \
+	 HM_KEY_ALLOW(HM_KEY_PGTABLES, HM_KEY_READ) | HM_KEY_ALLOW(HM_KEY_TEXT, HM_KEY_READ) | \
+	 (HM_PORT_KPKEYS_BASE))
 #endif /* HM_CONTEXT_TYPES_H */
 
 #if !defined(HM_CONTEXT_TYPES_ONLY) && !defined(HM_CONTEXT_H)
@@ -125,7 +128,7 @@ typedef struct {
 #endif
 
 /* ---- 3. port contract: compiled, so it cannot go stale ---- */
-#ifndef HM_PORT_REQUIRE /* the same block in every module header; tests/meta compares them */
+#ifndef HM_PORT_REQUIRE /* what all module headers share; the others get it from here */
 #ifdef __cplusplus
 #define HM_ASSERT_(condition, text) static_assert(condition, text)
 #define HM_PORT_REQUIRE(ret, hook, params) \
@@ -138,9 +141,9 @@ typedef struct {
 #endif
 #define HM_LIKELY_(condition) __builtin_expect(!!(condition), 1)
 #define HM_UNLIKELY_(condition) __builtin_expect(!!(condition), 0)
-#define HM_MUST_USE_ __attribute__((warn_unused_result))
-#define HM_COLD_ __attribute__((cold, noinline, unused))
-#define HM_ALWAYS_INLINE_ inline __attribute__((always_inline))
+#define HM_MUST_USE_ __attribute__((__warn_unused_result__))
+#define HM_COLD_ __attribute__((__cold__, __noinline__, __unused__))
+#define HM_ALWAYS_INLINE_ inline __attribute__((__always_inline__))
 #endif
 /* The state of the execution context that runs now. No side effects; for one context always the
  * same address. */
@@ -197,19 +200,24 @@ HM_PORT_REQUIRE(void, hm_port_kpkeys_write, (uint64_t));
 	(UINT64_C(0x5555555555555555) & (~UINT64_C(0) >> (64 - 4 * HM_PORT_KPKEYS)))
 /* A row is a level and what it allows beyond the base. HM_PORT_KPKEYS_LEVELS(LEVEL) continues the table:
  * LEVEL(4, HM_KEY_ALLOW(3, HM_KEY_WRITE)) ..., or nothing. */
-#define HM_KPKEYS_TABLE_(LEVEL)                                                    \
-	LEVEL(HM_KPKEYS_DEFAULT, 0)                                                \
-	LEVEL(HM_KPKEYS_PGTABLES, HM_KEY_ALLOW(HM_KEY_PGTABLES, HM_KEY_WRITE))     \
-	LEVEL(HM_KPKEYS_TEXT, HM_KEY_ALLOW(HM_KEY_TEXT, HM_KEY_WRITE))             \
-	LEVEL(HM_KPKEYS_UNRESTRICTED, HM_KPKEYS_EVERYTHING_)                       \
+#define HM_KPKEYS_TABLE_(LEVEL)                                                \
+	LEVEL(HM_KPKEYS_DEFAULT, 0)                                            \
+	LEVEL(HM_KPKEYS_PGTABLES, HM_KEY_ALLOW(HM_KEY_PGTABLES, HM_KEY_WRITE)) \
+	LEVEL(HM_KPKEYS_TEXT, HM_KEY_ALLOW(HM_KEY_TEXT, HM_KEY_WRITE))         \
+	LEVEL(HM_KPKEYS_UNRESTRICTED, HM_KPKEYS_EVERYTHING_)                   \
 	HM_PORT_KPKEYS_LEVELS(LEVEL)
 
-#define HM_KPKEYS_CHECK_(level, permissions)                                              \
-	HM_ASSERT_((level) >= 0 && (level) < 8, "a level is 0 to 7: " #level);            \
+#define HM_KPKEYS_CHECK_(level, permissions)                                             \
+	HM_ASSERT_((level) >= 0 && (level) < 8, "a level is 0 to 7: " #level);           \
 	HM_ASSERT_(!((HM_KPKEYS_BASE | (permissions)) >> (4 * HM_PORT_KPKEYS - 4) >> 4), \
-		   "no such key: " #level);
+		   "no such key: " #level);                                              \
+	HM_ASSERT_(HM_PORT_KPKEYS_REGISTER(HM_KPKEYS_BASE | (permissions)) || 1,         \
+		   "HM_PORT_KPKEYS_REGISTER() must be a constant expression");
 HM_KPKEYS_TABLE_(HM_KPKEYS_CHECK_)
 #undef HM_KPKEYS_CHECK_
+/* Which levels there are: bit n for level n. */
+#define HM_KPKEYS_BIT_(level, permissions) | 1u << (level)
+#define HM_KPKEYS_ROWS_ (0 HM_KPKEYS_TABLE_(HM_KPKEYS_BIT_))
 #endif
 
 /* ---- 5. interface ---- */
@@ -229,12 +237,18 @@ HM_KPKEYS_TABLE_(HM_KPKEYS_CHECK_)
 #define HM_CONTEXT_LEVEL_ UINT64_C(0x0700)
 #define HM_CONTEXT_LEVEL_SHIFT_ 8
 #define HM_CONTEXT_OUTER_ UINT64_C(0x3800)
+#define HM_CONTEXT_OUTER_FIELD_ 11
 #define HM_CONTEXT_OUTER_SHIFT_ 3 /* from the one to the other */
 /* HM_KEY_STYLE_*, 0 until it was asked for. Its lower bit: there is no register. */
 #define HM_CONTEXT_STYLE_ UINT64_C(0xc000)
 #define HM_CONTEXT_STYLE_SHIFT_ 14
 #define HM_CONTEXT_NO_REGISTER_ UINT64_C(0x4000)
 #define HM_CONTEXT_FLAGS_ UINT64_C(0xffff)
+/* What is 0 while nothing is open. */
+#define HM_CONTEXT_BUSY_                                                                 \
+	(HM_CONTEXT_ACTIVE_ | HM_CONTEXT_OPEN_ | HM_CONTEXT_HELD_ | HM_CONTEXT_BROKEN_ | \
+	 HM_CONTEXT_PENDING_ | HM_CONTEXT_LEVEL_)
+
 #define HM_CONTEXT_GENERATION_ONE_ UINT64_C(0x10000)
 /* The word of a thread with nothing open, where there is a register. */
 #define HM_CONTEXT_IDLE_WINDOW_ ((uint64_t)HM_KEY_STYLE_WINDOW << HM_CONTEXT_STYLE_SHIFT_)
@@ -341,10 +355,19 @@ static inline uint64_t hm_context_level_(uint64_t word)
 	return (word & HM_CONTEXT_LEVEL_) >> HM_CONTEXT_LEVEL_SHIFT_;
 }
 
+/* The word with the style as the port knows it, not as somebody left it. */
+static inline uint64_t hm_context_styled_(uint64_t word)
+{
+	if (!HM_CONTEXT_HAS_WINDOW_)
+		return word;
+	return (word & ~HM_CONTEXT_STYLE_) | (uint64_t)hm_context_style_()
+						     << HM_CONTEXT_STYLE_SHIFT_;
+}
+
 /* The first frame of a context asks how memory is protected, once. */
 static HM_COLD_ uint64_t hm_context_ask_(struct hm_context *ctx)
 {
-	ctx->word |= (uint64_t)hm_context_style_() << HM_CONTEXT_STYLE_SHIFT_;
+	ctx->word = hm_context_styled_(ctx->word);
 	return ctx->word;
 }
 
@@ -358,10 +381,12 @@ static inline uint64_t hm_context_known_(struct hm_context *ctx)
 	return word;
 }
 
-/* Whether the word of a frame and the word around it, from its token, agree on the level outside. */
+/* Whether the word of a frame and the word around it, from its token, agree on the level outside and on the
+ * style, which no frame changes. */
 static inline bool hm_context_agrees_(uint64_t self, uint64_t outer)
 {
-	return !((self >> HM_CONTEXT_OUTER_SHIFT_ ^ outer) & HM_CONTEXT_LEVEL_);
+	return !((self >> HM_CONTEXT_OUTER_SHIFT_ ^ outer) & HM_CONTEXT_LEVEL_) &&
+	       !((self ^ outer) & HM_CONTEXT_STYLE_);
 }
 
 /* The flags of a frame at the level of the word around it, before anything is set. */
@@ -371,7 +396,8 @@ static inline uint64_t hm_context_inside_(uint64_t outer)
 
 	if (!HM_CONTEXT_HAS_WINDOW_)
 		return flags;
-	return (flags & ~HM_CONTEXT_OUTER_) | (flags & HM_CONTEXT_LEVEL_) << HM_CONTEXT_OUTER_SHIFT_;
+	return (flags & ~HM_CONTEXT_OUTER_) | (flags & HM_CONTEXT_LEVEL_)
+						      << HM_CONTEXT_OUTER_SHIFT_;
 }
 
 /* Those of a frame at another level, which writes entries only if that level lets it. */
@@ -388,15 +414,15 @@ static HM_ALWAYS_INLINE_ uint64_t hm_context_inside_at_(uint64_t outer, uint64_t
 /* The word around an outermost frame, a handler's or 0's, with nothing open whatever it says. */
 static inline uint64_t hm_context_settled_(uint64_t outer)
 {
-	return outer & ~(HM_CONTEXT_ACTIVE_ | HM_CONTEXT_OPEN_ | HM_CONTEXT_HELD_ |
-			 HM_CONTEXT_BROKEN_ | HM_CONTEXT_LEVEL_);
+	return hm_context_styled_(outer) & ~HM_CONTEXT_BUSY_;
 }
 
 /* The word of a frame whose nesting is not known any more: eager, and so are sections inside; at the
  * default level. */
 static inline uint64_t hm_context_broken_(uint64_t word)
 {
-	return (word & ~(HM_CONTEXT_ACTIVE_ | HM_CONTEXT_LEVEL_ | HM_CONTEXT_OUTER_)) |
+	return (hm_context_styled_(word) &
+		~(HM_CONTEXT_ACTIVE_ | HM_CONTEXT_LEVEL_ | HM_CONTEXT_OUTER_)) |
 	       HM_CONTEXT_HELD_ | HM_CONTEXT_BROKEN_;
 }
 
@@ -415,11 +441,41 @@ static inline uint64_t hm_context_open_(struct hm_context *ctx, uint64_t generat
 
 /* ---- the hardware follows the word ---- */
 
-/* The register as the word of the running context says, a level of the table. Takes no level from its
- * caller, so that nobody who gets here chooses one. */
+/* The register as the word of the running context says, of itself and of the frame around it. These take no
+ * level from their caller, so that nobody who gets here chooses one. */
 static HM_COLD_ void hm_context_raise_(void)
 {
 	hm_context_register_set_(hm_context_level_(hm_port_context()->word));
+}
+
+static HM_COLD_ void hm_context_raise_again_(void)
+{
+	hm_context_register_set_(
+		hm_context_level_(hm_port_context()->word >> HM_CONTEXT_OUTER_SHIFT_));
+}
+
+/* The register is not at the default level: now it is. */
+static HM_COLD_ uint64_t hm_context_lower_raised_(uint64_t word)
+{
+	uint64_t level = hm_context_level_(word);
+
+	if (!hm_context_register_is_(level))
+		level = HM_KPKEYS_DEFAULT;
+	hm_context_register_set_(HM_KPKEYS_DEFAULT);
+	hm_port_context_sync();
+	return level;
+}
+
+/*
+ * The default level, whatever is open; returns the one to give back: what the word and the register agree on.
+ * Where they do not, the word is a step ahead, and whoever wrote it writes the register next; or one of them
+ * was overwritten.
+ */
+static inline uint64_t hm_context_lower_(uint64_t word)
+{
+	if (hm_context_has_register_() && HM_UNLIKELY_(!hm_context_register_is_(HM_KPKEYS_DEFAULT)))
+		return hm_context_lower_raised_(word);
+	return HM_KPKEYS_DEFAULT;
 }
 
 /*
@@ -441,6 +497,16 @@ static inline void hm_context_follow_(uint64_t word, uint64_t pending)
 	}
 }
 
+/* What is pending is published; the word stays. */
+static inline void hm_context_flush_(struct hm_context *ctx)
+{
+	if (ctx->pending) {
+		ctx->pending = 0; /* first the state, as below */
+		hm_port_context_publish();
+		hm_port_context_sync();
+	}
+}
+
 /* The word is that one, and nothing is pending any more. */
 static inline void hm_context_publish_(struct hm_context *ctx, uint64_t word, uint64_t pending)
 {
@@ -452,17 +518,20 @@ static inline void hm_context_publish_(struct hm_context *ctx, uint64_t word, ui
 }
 
 /*
- * The word, after a look at whether it can be believed: its level is in the register. If not, somebody overwrote the word, or wrote the register: HM_BUG, default level.
+  * The word, after a look at whether it can be believed: its level is in the register, and nothing in it says
+ * otherwise than that. If not, somebody overwrote the word, or wrote the register: HM_BUG, default level.
  */
 static HM_COLD_ uint64_t hm_context_verify_(struct hm_context *ctx)
 {
 	uint64_t word = hm_context_known_(ctx);
 
-	if (hm_context_has_register_() && !hm_context_register_is_(hm_context_level_(word))) {
-		word = word & HM_CONTEXT_OPEN_ ? hm_context_broken_(word) :
-						 hm_context_settled_(word);
+	if ((hm_context_has_register_() && !hm_context_register_is_(hm_context_level_(word))) ||
+	    word != hm_context_styled_(word) ||
+	    (!(word & HM_CONTEXT_OPEN_) && (word & HM_CONTEXT_BUSY_))) {
+		word = word & HM_CONTEXT_OPEN_ ? hm_context_broken_(word)
+					       : hm_context_settled_(word);
 		hm_context_publish_(ctx, word, ctx->pending);
-		HM_BUG("kpkeys: the key register is not at the context's level");
+		HM_BUG("context: the word was overwritten, or the key register");
 	}
 	return word;
 }
@@ -476,14 +545,17 @@ static HM_COLD_ void hm_context_misuse_(struct hm_context *ctx, uint64_t outer, 
 	uint64_t word = ctx->word;
 	uint64_t generation = (self ^ hm_context_identity_(ctx)) & ~HM_CONTEXT_FLAGS_;
 	bool own = generation <= ctx->generation;
-	bool outermost = own && !(outer & HM_CONTEXT_OPEN_) && !((outer ^ word) & HM_CONTEXT_DEPTH_);
+	bool outermost = own && !(outer & HM_CONTEXT_OPEN_) &&
+			 !((outer ^ word) & HM_CONTEXT_DEPTH_);
 	bool open;
 
 	if (!self && (outer & HM_CONTEXT_BROKEN_))
 		return; /* entered while broken: that call changed nothing, nor does this one */
-	if (word & HM_CONTEXT_BROKEN_) { /* reported when it broke */
-		if (outermost)
-			ctx->word = hm_context_settled_(outer);
+	if (word & HM_CONTEXT_BROKEN_) {
+		/* Reported when it broke; or only the bit was overwritten, and the register is open. */
+		hm_context_publish_(
+			ctx, outermost ? hm_context_settled_(outer) : hm_context_broken_(word),
+			ctx->pending);
 		return;
 	}
 	open = word & HM_CONTEXT_OPEN_;
@@ -501,10 +573,20 @@ static HM_COLD_ void hm_context_misuse_(struct hm_context *ctx, uint64_t outer, 
 		HM_BUG("context: left out of order, twice, overwritten, or an inner leave was forgotten");
 }
 
+/* Memory of a context that has ended is to serve a new one: nothing is open, and its tokens still do not fit.
+ * For whoever creates contexts, before the new one runs. */
+static inline void hm_context_reuse(struct hm_context *ctx)
+{
+	ctx->word = 0;
+	ctx->pending = 0;
+}
+
 /* The cold end of hm_context_assert_idle(). */
 static HM_COLD_ void hm_context_not_idle_(struct hm_context *ctx)
 {
-	hm_context_publish_(ctx, ctx->word & (HM_CONTEXT_DEPTH_ | HM_CONTEXT_STYLE_), ctx->pending);
+	hm_context_publish_(ctx,
+			    hm_context_styled_(ctx->word) & (HM_CONTEXT_DEPTH_ | HM_CONTEXT_STYLE_),
+			    ctx->pending);
 	HM_BUG("context: a section or level is still open, a leave was forgotten");
 }
 
@@ -517,9 +599,20 @@ static inline void hm_context_assert_idle(void)
 {
 	struct hm_context *ctx = hm_port_context();
 
-	if (HM_UNLIKELY_((ctx->word & (HM_CONTEXT_OPEN_ | HM_CONTEXT_LEVEL_)) || ctx->pending ||
-			 (hm_context_has_register_() && !hm_context_register_is_(HM_KPKEYS_DEFAULT))))
+	if (HM_UNLIKELY_(
+		    (ctx->word & HM_CONTEXT_BUSY_) || ctx->pending ||
+		    (ctx->word & HM_CONTEXT_STYLE_ && ctx->word != hm_context_styled_(ctx->word)) ||
+		    (hm_context_has_register_() && !hm_context_register_is_(HM_KPKEYS_DEFAULT))))
 		hm_context_not_idle_(ctx);
+}
+
+/* The level that hm_context_lower_() took, from the word of the frame that it went into, while that is still
+ * current. */
+static inline void hm_context_give_back_(uint64_t self)
+{
+	if (HM_CONTEXT_HAS_WINDOW_ && HM_UNLIKELY_(self & HM_CONTEXT_OUTER_) &&
+	    hm_context_has_register_())
+		hm_context_raise_again_();
 }
 
 /* ---- exceptions ---- */
@@ -541,22 +634,22 @@ static inline HM_MUST_USE_ hm_context_exception_t hm_context_exception_push(void
 	ctx->pending = 0;
 	tok.self = hm_context_open_(ctx, hm_context_next_(ctx),
 				    ((tok.outer + HM_CONTEXT_DEPTH_ONE_) & HM_CONTEXT_DEPTH_) |
-					    (hm_context_inside_(tok.outer) &
-					     (HM_CONTEXT_OUTER_ | HM_CONTEXT_STYLE_)));
-	hm_context_follow_(HM_KPKEYS_DEFAULT, 0);
+					    (tok.outer & HM_CONTEXT_STYLE_) |
+					    hm_context_lower_(tok.outer)
+						    << HM_CONTEXT_OUTER_FIELD_);
 	return tok;
 }
 
 /* A handler left something open, an exception token came back twice, out of order or overwritten: what it
  * interrupted goes on, but neither lazy nor raised. */
-static HM_COLD_ void hm_context_exception_misuse_(struct hm_context *ctx, hm_context_exception_t tok)
+static HM_COLD_ void hm_context_exception_misuse_(struct hm_context *ctx,
+						  hm_context_exception_t tok)
 {
 	uint64_t word = tok.outer & ~HM_CONTEXT_PENDING_;
 
-	hm_context_publish_(ctx,
-			    word & HM_CONTEXT_OPEN_ ? hm_context_broken_(word) :
-						      hm_context_settled_(word),
-			    ctx->pending | (tok.outer & HM_CONTEXT_PENDING_));
+	hm_context_publish_(
+		ctx, word & HM_CONTEXT_OPEN_ ? hm_context_broken_(word) : hm_context_settled_(word),
+		ctx->pending | (tok.outer & HM_CONTEXT_PENDING_));
 	HM_BUG("context: exception return with a section or level open, or out of order");
 }
 
@@ -570,16 +663,13 @@ static inline void hm_context_exception_pop(hm_context_exception_t tok)
 {
 	struct hm_context *ctx = hm_port_context();
 
-	if (HM_UNLIKELY_(ctx->word != tok.self || ctx->pending ||
-			 (HM_CONTEXT_HAS_WINDOW_ && !hm_context_agrees_(tok.self, tok.outer)))) {
+	if (HM_UNLIKELY_(ctx->word != tok.self || ctx->pending)) {
 		hm_context_exception_misuse_(ctx, tok);
 		return;
 	}
+	hm_context_give_back_(tok.self);
 	ctx->word = tok.outer & ~HM_CONTEXT_PENDING_;
 	ctx->pending = tok.outer & HM_CONTEXT_PENDING_;
-	if (HM_CONTEXT_HAS_WINDOW_ && HM_UNLIKELY_(hm_context_level_(tok.outer)) &&
-	    hm_context_has_register_())
-		hm_context_raise_();
 }
 
 /* ---- switches ---- */
@@ -599,10 +689,10 @@ static inline HM_MUST_USE_ hm_context_switch_t hm_context_switch_out(void)
 
 	tok.self = hm_context_open_(
 		ctx, hm_context_next_(ctx),
-		(hm_context_inside_(tok.outer) & ~(HM_CONTEXT_ACTIVE_ | HM_CONTEXT_LEVEL_)) |
-			HM_CONTEXT_OPEN_);
+		(tok.outer &
+		 (HM_CONTEXT_DEPTH_ | HM_CONTEXT_STYLE_ | HM_CONTEXT_HELD_ | HM_CONTEXT_BROKEN_)) |
+			HM_CONTEXT_OPEN_ | hm_context_lower_(tok.outer) << HM_CONTEXT_OUTER_FIELD_);
 	hm_port_context_switch();
-	hm_context_follow_(HM_KPKEYS_DEFAULT, 0);
 	return tok;
 }
 
@@ -615,14 +705,11 @@ static inline void hm_context_switch_in(hm_context_switch_t tok)
 {
 	struct hm_context *ctx = hm_port_context();
 
-	if (HM_UNLIKELY_(ctx->word != tok.self ||
-			 (HM_CONTEXT_HAS_WINDOW_ && !hm_context_agrees_(tok.self, tok.outer)))) {
+	if (HM_UNLIKELY_(ctx->word != tok.self)) {
 		hm_context_misuse_(ctx, tok.outer, tok.self);
 	} else {
+		hm_context_give_back_(tok.self);
 		ctx->word = tok.outer;
-		if (HM_CONTEXT_HAS_WINDOW_ && HM_UNLIKELY_(hm_context_level_(tok.outer)) &&
-		    hm_context_has_register_())
-			hm_context_raise_();
 	}
 	hm_port_context_sync();
 }

@@ -5,12 +5,12 @@
  * USE      #include <hardmap/kpkeys.h>     (with your hardmap_port.h on the include path)
  *
  *          hm_kpkeys_token_t tok = hm_kpkeys_enter_text();
- *          ... stores through the alias of code ...
+ *          // ... stores through the alias of code ...
  *          hm_kpkeys_leave(tok);
  *
- *          {
+ *          if (patch) {
  *                  HM_KPKEYS_GUARD(guard, hm_kpkeys_enter_text);      // to the end of the block
- *                  ...
+ *                  // ...
  *          }
  *
  *          A page has a key, and a level says which keys this context may write; the table of both is in
@@ -28,7 +28,9 @@
  *          a level is a number of the table, never a value of the register.
  * CONTEXT  The owning context only; hm_kpkeys_cpu_start() on the CPU that starts. No lock, no sleep.
  * ERRORS   None at run time. Misuse is a caller bug, and ends as context.h says.
- * CONFIG   None here: HM_PORT_KPKEYS_BASE and HM_PORT_KPKEYS_LEVELS of context.h add keys and levels.
+ * CONFIG   HM_KPKEYS_TYPES_ONLY  stop after part 1; for ports
+ *          HM_NO_STD_HEADERS     uint64_t, uintptr_t, UINT64_C and bool are declared already
+ *          HM_PORT_KPKEYS_BASE and HM_PORT_KPKEYS_LEVELS of context.h add keys and levels.
  * PORT     The hooks of context.h and of part 3. Template: ports/template
  * NOT      A defence against who runs code of his own choice in the kernel: he writes the register. It
  *          stops stray and malicious writes by code that is as it was compiled.
@@ -59,7 +61,7 @@ enum hm_kpkeys_fault {
 /* What entering a level returns and hm_kpkeys_leave() wants back. Opaque. */
 typedef struct {
 	uint64_t outer; /* the word before */
-	uint64_t self; /* the word after; equal: nothing was entered */
+	uint64_t self; /* the word after; both 0: nothing was entered */
 } hm_kpkeys_token_t;
 
 /* ---- 2. port: that of context.h ---- */
@@ -79,9 +81,8 @@ static HM_ALWAYS_INLINE_ hm_kpkeys_token_t hm_kpkeys_enter_(uint64_t level)
 	struct hm_context *ctx = hm_context_here_();
 	hm_kpkeys_token_t tok = { ctx->word, 0 };
 
-	if (HM_CONTEXT_HAS_WINDOW_ && !(tok.outer & HM_CONTEXT_NO_REGISTER_) &&
-	    HM_UNLIKELY_(tok.outer != HM_CONTEXT_IDLE_WINDOW_ ||
-			 !hm_context_register_is_(HM_KPKEYS_DEFAULT)))
+	if (HM_CONTEXT_HAS_WINDOW_ && HM_UNLIKELY_(tok.outer != HM_CONTEXT_IDLE_WINDOW_ ||
+						   !hm_context_register_is_(HM_KPKEYS_DEFAULT)))
 		tok.outer = hm_context_verify_(ctx);
 	tok.self = hm_context_open_(ctx, hm_context_next_(ctx),
 				    hm_context_inside_at_(tok.outer, level) | HM_CONTEXT_OPEN_);
@@ -123,13 +124,19 @@ static HM_ALWAYS_INLINE_ HM_MUST_USE_ hm_kpkeys_token_t hm_kpkeys_enter_default(
 	return hm_kpkeys_enter_(HM_KPKEYS_DEFAULT);
 }
 
-/* Defines such a function for a level of HM_PORT_KPKEYS_LEVELS, a constant. At file scope. */
-#define HM_KPKEYS_ENTER(function, level)                                         \
-	static HM_ALWAYS_INLINE_ HM_MUST_USE_ hm_kpkeys_token_t function(void)   \
-	{                                                                        \
-		HM_ASSERT_((level) >= HM_KPKEYS_FIRST_FREE && (level) < 8,       \
-			   "a level of the kernel's own is 4 to 7");             \
-		return hm_kpkeys_enter_(level);                                  \
+#if HM_CONTEXT_HAS_WINDOW_
+#define HM_KPKEYS_HAS_(level) (HM_KPKEYS_ROWS_ >> (level)&1)
+#else
+#define HM_KPKEYS_HAS_(level) 1
+#endif
+/* Defines such a function for a level of HM_PORT_KPKEYS_LEVELS, a constant. At file scope; no semicolon. */
+#define HM_KPKEYS_ENTER(function, level)                                                       \
+	static HM_ALWAYS_INLINE_ HM_MUST_USE_ hm_kpkeys_token_t function(void)                 \
+	{                                                                                      \
+		HM_ASSERT_((level) >= HM_KPKEYS_FIRST_FREE && (level) < 8 &&                   \
+				   HM_KPKEYS_HAS_(level),                                      \
+			   "a level of the kernel's own is 4 to 7, of HM_PORT_KPKEYS_LEVELS"); \
+		return hm_kpkeys_enter_(level);                                                \
 	}
 
 /* A token that says "nothing was entered"; hm_kpkeys_leave() takes it and does nothing. */
@@ -140,6 +147,38 @@ static inline HM_MUST_USE_ hm_kpkeys_token_t hm_kpkeys_none(void)
 	return tok;
 }
 
+/* The guard of a writer of entries: nothing where the level writes tables already. If the word says so and
+ * the register does not, the store faults. */
+static inline HM_MUST_USE_ hm_kpkeys_token_t hm_kpkeys_guard_tables_(void)
+{
+	if (hm_context_opens_tables_(hm_context_level_(hm_port_context()->word)))
+		return hm_kpkeys_none();
+	return hm_kpkeys_enter_pgtables();
+}
+
+/* Ends a level, and publishes an entry that turned valid at it, if asked: the synchronisation is shared. */
+static inline void hm_kpkeys_close_(hm_kpkeys_token_t tok, bool publish)
+{
+	struct hm_context *ctx = hm_context_here_();
+	bool windowed = HM_CONTEXT_HAS_WINDOW_ && !(tok.self & HM_CONTEXT_NO_REGISTER_);
+
+	if (!(tok.outer | tok.self)) {
+		windowed = false; /* nothing was entered */
+	} else if (HM_UNLIKELY_(ctx->word != tok.self ||
+				(windowed && !hm_context_agrees_(tok.self, tok.outer)))) {
+		hm_context_misuse_(ctx, tok.outer, tok.self);
+		windowed = false;
+	} else {
+		ctx->word = tok.outer;
+	}
+	if (windowed) {
+		hm_context_follow_(tok.outer, publish);
+	} else if (publish) {
+		hm_port_context_publish();
+		hm_port_context_sync();
+	}
+}
+
 /*
  * The level that the paired enter found is current again. It may be a raised one: that it is, the word and
  * the token have to agree on. What is pending stays pending. Same context as the enter, innermost first. At
@@ -147,46 +186,7 @@ static inline HM_MUST_USE_ hm_kpkeys_token_t hm_kpkeys_none(void)
  */
 static inline void hm_kpkeys_leave(hm_kpkeys_token_t tok)
 {
-	struct hm_context *ctx = hm_context_here_();
-
-	if (tok.outer == tok.self)
-		return;
-	if (HM_UNLIKELY_(ctx->word != tok.self ||
-			 (HM_CONTEXT_HAS_WINDOW_ && !hm_context_agrees_(tok.self, tok.outer)))) {
-		hm_context_misuse_(ctx, tok.outer, tok.self);
-		return;
-	}
-	ctx->word = tok.outer;
-	hm_context_follow_(tok.outer, 0);
-}
-
-/*
- * For straight-line code that stores to tables, calls nothing and returns by hm_kpkeys_lock_(): whatever
- * is open, its level is the one that writes tables until then. Not a frame, so it works where nesting is not
- * known any more. Returns the word to give back.
- */
-static inline HM_MUST_USE_ uint64_t hm_kpkeys_unlock_(struct hm_context *ctx)
-{
-	uint64_t word;
-
-	if (!HM_CONTEXT_HAS_WINDOW_)
-		return 0;
-	word = hm_context_verify_(ctx);
-	if (!(word & HM_CONTEXT_NO_REGISTER_) && !hm_context_opens_tables_(hm_context_level_(word))) {
-		ctx->word = (word & ~HM_CONTEXT_LEVEL_) |
-			    (uint64_t)HM_KPKEYS_PGTABLES << HM_CONTEXT_LEVEL_SHIFT_;
-		hm_context_register_set_(HM_KPKEYS_PGTABLES);
-		hm_port_context_sync();
-	}
-	return word;
-}
-
-/* The end of that; and with publish, an entry that turned valid is published: the synchronisation is shared. */
-static inline void hm_kpkeys_lock_(struct hm_context *ctx, uint64_t word, bool publish)
-{
-	if (HM_CONTEXT_HAS_WINDOW_)
-		ctx->word = word;
-	hm_context_follow_(word, publish);
+	hm_kpkeys_close_(tok, false);
 }
 
 /*
@@ -200,8 +200,8 @@ static inline void hm_kpkeys_cpu_start(void)
 	struct hm_context *ctx = hm_port_context();
 	bool open = ctx->word & HM_CONTEXT_OPEN_;
 
-	/* The style is asked for anew: the boot context may have looked before it was known. */
-	ctx->word = 0;
+	/* The style too: the boot context may have looked before it was known. */
+	ctx->word = hm_context_settled_(ctx->word);
 	if (hm_context_has_register_()) {
 		hm_context_register_set_(HM_KPKEYS_DEFAULT);
 		hm_port_context_sync();
@@ -222,13 +222,10 @@ static inline void hm_kpkeys_hand_over(void)
 	struct hm_context *ctx = hm_port_context();
 	hm_kpkeys_token_t tok;
 
-	if (ctx->pending) {
-		ctx->pending = 0; /* first the state, as hm_context_publish_() */
-		hm_port_context_publish();
-		hm_port_context_sync();
-	}
+	hm_context_flush_(ctx);
 	tok = hm_kpkeys_enter_unrestricted();
-	(void)tok;
+	/* Never left; and nobody comes who would publish later what is written now. */
+	ctx->word = (tok.self & ~HM_CONTEXT_ACTIVE_) | HM_CONTEXT_HELD_;
 }
 
 /* How memory of keys other than 0 is protected: HM_KEY_STYLE_NONE, _WINDOW or _STORE. */
@@ -278,10 +275,9 @@ static inline void hm_kpkeys_guard_end_(const hm_kpkeys_token_t *tok)
  * enters only if the condition holds; the third never does, for code that has its guard elsewhere.
  */
 #define HM_KPKEYS_GUARD(name, enter) HM_KPKEYS_GUARD_COND(name, enter, true)
-#define HM_KPKEYS_GUARD_COND(name, enter, condition)                            \
-	const hm_kpkeys_token_t name                                            \
-		__attribute__((cleanup(hm_kpkeys_guard_end_), unused)) =        \
-			(condition) ? enter() : hm_kpkeys_none()
+#define HM_KPKEYS_GUARD_COND(name, enter, condition)                                          \
+	const hm_kpkeys_token_t name __attribute__((cleanup(hm_kpkeys_guard_end_), unused)) = \
+		(condition) ? enter() : hm_kpkeys_none()
 #define HM_KPKEYS_GUARD_NOOP(name) HM_KPKEYS_GUARD_COND(name, hm_kpkeys_none, false)
 #endif
 #endif /* HM_KPKEYS_H */

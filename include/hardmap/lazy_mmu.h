@@ -31,13 +31,16 @@
  *          point of a section, and a context may go on on another CPU.
  * CONTEXT  The owning context only. Takes no lock, never sleeps, O(1), no atomics.
  * ERRORS   None at run time. Misuse is a caller bug, and ends as context.h says.
- * CONFIG   None.
+ * CONFIG   None of its own; HM_NO_STD_HEADERS as for context.h.
  * PORT     The hooks of context.h. Template: ports/template
  * NOT      A TLB batcher: it never decides what to invalidate. Changing or removing a valid entry
  *          needs a TLBI, and hm_pgtable_invalidate() of pgtable.h orders it after what is pending.
  */
 #ifndef HM_LAZY_MMU_H
 #define HM_LAZY_MMU_H
+#ifdef HM_LAZY_MMU_TYPES_ONLY
+#error "lazy_mmu.h: the state is struct hm_context now, by HM_CONTEXT_TYPES_ONLY and <hardmap/context.h>"
+#endif
 #include <hardmap/context.h>
 
 /* ---- 1. types ---- */
@@ -58,14 +61,20 @@ typedef struct {
 
 /* ---- 5. interface ---- */
 
+/* Where there is no register: not an ordinary place to enter a section. A level is none either. */
+#define HM_LAZY_MMU_ODD_ \
+	(HM_CONTEXT_HELD_ | (HM_CONTEXT_HAS_WINDOW_ ? HM_CONTEXT_LEVEL_ | HM_CONTEXT_OUTER_ : 0))
+
 /* A section entered while paused or broken. Paused: a frame, so that it is checked, but not lazy.
  * Broken: nothing, as frames are not tracked any more. */
 static HM_COLD_ hm_lazy_mmu_token_t hm_lazy_mmu_enter_held_(struct hm_context *ctx)
 {
-	hm_lazy_mmu_token_t tok = { ctx->word, 0 };
+	hm_lazy_mmu_token_t tok = { HM_CONTEXT_HAS_WINDOW_ ? hm_context_verify_(ctx) : ctx->word,
+				    0 };
 
 	if (!(tok.outer & HM_CONTEXT_BROKEN_))
-		tok.self = hm_context_open_(ctx, hm_context_next_(ctx), hm_context_inside_(tok.outer));
+		tok.self = hm_context_open_(ctx, hm_context_next_(ctx),
+					    hm_context_inside_(tok.outer));
 	return tok;
 }
 
@@ -107,7 +116,7 @@ static inline HM_MUST_USE_ hm_lazy_mmu_token_t hm_lazy_mmu_enter(void)
 		hm_port_context_sync();
 		return tok;
 	}
-	if (HM_UNLIKELY_(tok.outer & HM_CONTEXT_HELD_))
+	if (HM_UNLIKELY_(tok.outer & HM_LAZY_MMU_ODD_))
 		return hm_lazy_mmu_enter_held_(ctx);
 	tok.self = hm_context_open_(ctx, generation,
 				    (tok.outer & HM_CONTEXT_FLAGS_) | HM_CONTEXT_OPEN_ |
@@ -117,7 +126,8 @@ static inline HM_MUST_USE_ hm_lazy_mmu_token_t hm_lazy_mmu_enter(void)
 
 /* Ends a frame that is not a thread's outermost section: publishes what is pending, then the frame around
  * it is current again, at its level. */
-static HM_COLD_ void hm_lazy_mmu_close_nested_(struct hm_context *ctx, uint64_t outer, uint64_t self)
+static HM_COLD_ void hm_lazy_mmu_close_nested_(struct hm_context *ctx, uint64_t outer,
+					       uint64_t self)
 {
 	if (!hm_context_agrees_(self, outer))
 		hm_context_misuse_(ctx, outer, self);
@@ -133,6 +143,7 @@ static inline void hm_lazy_mmu_close_(uint64_t outer, uint64_t self)
 	if (HM_UNLIKELY_(ctx->word != self)) {
 		hm_context_misuse_(ctx, outer, self);
 	} else if (!HM_CONTEXT_HAS_WINDOW_ || (self & HM_CONTEXT_NO_REGISTER_)) {
+		/* The state first, as hm_context_publish_(). */
 		ctx->word = outer;
 		ctx->pending = 0;
 		if (pending) {
@@ -142,7 +153,6 @@ static inline void hm_lazy_mmu_close_(uint64_t outer, uint64_t self)
 	} else if (HM_UNLIKELY_(outer != HM_CONTEXT_IDLE_WINDOW_)) {
 		hm_lazy_mmu_close_nested_(ctx, outer, self);
 	} else {
-		/* The state first, as hm_context_publish_(). */
 		ctx->word = outer;
 		ctx->pending = 0;
 		if (pending)
@@ -188,13 +198,7 @@ static inline void hm_lazy_mmu_queue(void)
  */
 static inline void hm_lazy_mmu_flush(void)
 {
-	struct hm_context *ctx = hm_port_context();
-
-	if (ctx->pending) {
-		ctx->pending = 0; /* first the state, as hm_context_publish_() */
-		hm_port_context_publish();
-		hm_port_context_sync();
-	}
+	hm_context_flush_(hm_port_context());
 }
 
 /*
@@ -205,15 +209,16 @@ static inline void hm_lazy_mmu_flush(void)
 static inline HM_MUST_USE_ hm_lazy_mmu_pause_t hm_lazy_mmu_pause(void)
 {
 	struct hm_context *ctx = hm_port_context();
-	hm_lazy_mmu_pause_t tok = { hm_context_known_(ctx), 0 };
+	hm_lazy_mmu_pause_t tok = { HM_CONTEXT_HAS_WINDOW_ ? hm_context_verify_(ctx) : ctx->word,
+				    0 };
 	uint64_t pending = ctx->pending;
 
 	ctx->pending = 0;
-	if (!(tok.outer & HM_CONTEXT_BROKEN_))
-		tok.self = hm_context_open_(ctx, hm_context_next_(ctx),
-					    (hm_context_inside_(tok.outer) &
-					     ~(HM_CONTEXT_ACTIVE_ | HM_CONTEXT_LEVEL_)) |
-						    HM_CONTEXT_OPEN_ | HM_CONTEXT_HELD_);
+	tok.self = hm_context_open_(
+		ctx, hm_context_next_(ctx),
+		(hm_context_inside_(tok.outer) & ~(HM_CONTEXT_ACTIVE_ | HM_CONTEXT_LEVEL_)) |
+			HM_CONTEXT_OPEN_ | HM_CONTEXT_HELD_);
+
 	hm_context_follow_(HM_KPKEYS_DEFAULT, pending);
 	return tok;
 }

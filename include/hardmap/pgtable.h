@@ -189,11 +189,10 @@ static HM_ALWAYS_INLINE_ void hm_pte_store_plainly_(hm_pte_t *ptep, unsigned int
 static HM_COLD_ void hm_pte_store_guarded_(hm_pte_t *ptep, unsigned int n, hm_pte_t first,
 					   uint64_t step, enum hm_pte_kind_ kind)
 {
-	struct hm_context *ctx = hm_port_context();
-	uint64_t word = hm_kpkeys_unlock_(ctx);
+	hm_kpkeys_token_t guard = hm_kpkeys_guard_tables_();
 
 	hm_pte_store_range_(ptep, n, first, step);
-	hm_kpkeys_lock_(ctx, word, hm_pte_is_published_(first, kind));
+	hm_kpkeys_close_(guard, hm_pte_is_published_(first, kind));
 }
 
 /* n entries that are alike but for the step. */
@@ -255,21 +254,20 @@ static inline void hm_pte_clear(hm_pte_t *ptep)
  */
 static inline HM_MUST_USE_ bool hm_pte_update(hm_pte_t *ptep, hm_pte_t *expected, hm_pte_t desired)
 {
-	struct hm_context *ctx = hm_port_context();
-	bool batched = ctx->word & HM_CONTEXT_ACTIVE_;
+	bool guarded = HM_CONTEXT_HAS_WINDOW_ && !hm_lazy_mmu_active();
+	hm_kpkeys_token_t guard = hm_kpkeys_none();
 	hm_pte_t old = *expected, found;
-	uint64_t word = 0;
 	bool publish;
 
-	if (!batched)
-		word = hm_kpkeys_unlock_(ctx);
+	if (guarded)
+		guard = hm_kpkeys_guard_tables_();
 	found = hm_port_pte_compare_exchange(ptep, old, desired);
 	publish = found.val == old.val && hm_pte_is_published_(desired, HM_PTE_EITHER_) &&
 		  !hm_port_pte_is_valid(old);
-	if (!batched)
-		hm_kpkeys_lock_(ctx, word, publish);
+	if (guarded)
+		hm_kpkeys_close_(guard, publish);
 	else if (publish)
-		ctx->pending = HM_CONTEXT_ACTIVE_;
+		hm_lazy_mmu_queue();
 	*expected = found;
 	return found.val == old.val;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * fault.h -- why a data access failed: the hook of kpkeys.h over ESR_EL1 and a VMSAv8-64 entry. EL1&0
+ * fault.h -- why an access failed: the hook of kpkeys.h over ESR_EL1 and a VMSAv8-64 entry. EL1&0
  * regime. Include it from your hardmap_port.h.
  */
 #ifndef HM_ARM64_FAULT_H
@@ -10,10 +10,11 @@
 #undef HM_KPKEYS_TYPES_ONLY
 #include <arm64/vmsa.h>
 
-/* ESR_EL1 of a data abort (Arm ARM D24.2.40, ISS encoding for an exception from a Data Abort). */
+/* ESR_EL1 of a data or instruction abort (Arm ARM D24.2.40). */
 #define HM_ARM64_ESR_EC(esr) ((esr) >> 26 & 0x3f)
-#define HM_ARM64_ESR_EC_DATA_LOWER 0x24 /* from EL0 */
-#define HM_ARM64_ESR_EC_DATA 0x25 /* from EL1 */
+#define HM_ARM64_ESR_EC_ABORT 0x20 /* or with these: */
+#define HM_ARM64_ESR_EC_SAME_LEVEL 0x01 /* from EL1 */
+#define HM_ARM64_ESR_EC_DATA 0x04 /* of data */
 #define HM_ARM64_ESR_FSC(esr) ((esr)&0x3f)
 #define HM_ARM64_ESR_WRITE (UINT64_C(1) << 6) /* WnR */
 #define HM_ARM64_ESR_DIRTY (UINT64_C(1) << 37) /* ISS2.DirtyBit */
@@ -26,9 +27,10 @@
  */
 static inline enum hm_kpkeys_fault hm_port_kpkeys_why(uint64_t esr, uint64_t entry)
 {
-	uint64_t code = HM_ARM64_ESR_FSC(esr), class = HM_ARM64_ESR_EC(esr);
+	uint64_t code = HM_ARM64_ESR_FSC(esr), what = HM_ARM64_ESR_EC(esr);
 
-	if (class != HM_ARM64_ESR_EC_DATA && class != HM_ARM64_ESR_EC_DATA_LOWER)
+	if ((what & ~(uint64_t)(HM_ARM64_ESR_EC_SAME_LEVEL | HM_ARM64_ESR_EC_DATA)) !=
+	    HM_ARM64_ESR_EC_ABORT)
 		return HM_KPKEYS_FAULT_OTHER;
 	/* Translation fault at lookup level 0 to 3, or -1 and -2. */
 	if ((code & 0x3c) == 0x04 || code == 0x2b || code == 0x2a)
@@ -39,7 +41,8 @@ static inline enum hm_kpkeys_fault hm_port_kpkeys_why(uint64_t esr, uint64_t ent
 		return HM_KPKEYS_FAULT_KEY;
 	if (esr & HM_ARM64_ESR_DIRTY)
 		return HM_KPKEYS_FAULT_DIRTY;
-	if ((esr & HM_ARM64_ESR_WRITE) && HM_ARM64_PIINDEX(entry) == HM_ARM64_PIINDEX_STORE)
+	if ((what & HM_ARM64_ESR_EC_DATA) && (esr & HM_ARM64_ESR_WRITE) &&
+	    HM_ARM64_PIINDEX(entry) == HM_ARM64_PIINDEX_STORE)
 		return HM_KPKEYS_FAULT_STORE_KEY;
 	return HM_KPKEYS_FAULT_PERMISSION;
 }

@@ -18,14 +18,15 @@
 #ifdef __ASSEMBLER__
 /*
  * Exception entry and return, where the registers are saved already. They keep the token in 16 bytes of the
- * exception frame at SP + at, and clobber what a call does. All there is to decide is in C, in two functions of
- * yours that call the inline ones of context.h:
+ * exception frame at SP + at, and clobber what a call does. All there is to decide is in C, in two functions
+ * of yours that call the inline ones of context.h:
  *
  *	hm_context_exception_t hm_arm64_exception_push(void);
  *	void hm_arm64_exception_pop(hm_context_exception_t token);
  *
  * A token is returned and passed in x0 and x1 (AAPCS64, composite types of 16 bytes).
  */
+/* clang-format off */
 	.macro	hm_exception_push at:req
 	bl	hm_arm64_exception_push
 	stp	x0, x1, [sp, #\at]
@@ -35,6 +36,7 @@
 	ldp	x0, x1, [sp, #\at]
 	bl	hm_arm64_exception_pop
 	.endm
+/* clang-format on */
 #else
 #define HM_CONTEXT_TYPES_ONLY
 #include <hardmap/context.h>
@@ -70,20 +72,21 @@ static inline void hm_port_kpkeys_write(uint64_t value)
 	((uint64_t)(permission) << (4 * HM_ARM64_PIINDEX(attributes)))
 
 /*
- * Each kind of page of vmsa.h, by the index that its attributes are. The kernel's pages are under POR_EL1. User
- * pages are not, at EL1: their POIndex is a user key's number. At EL0 they are under POR_EL0. No index gives
- * EL1 execution of what EL0 writes, which would take both away. Every other index gives nothing.
+ * Each kind of page of vmsa.h, by the index that its attributes are. The kernel's pages are under POR_EL1.
+  * User pages are not, at EL1: their POIndex is a user key's number. At EL0 they are under POR_EL0 if the
+ * kernel sets TCR2_EL1.E0POE. No index gives EL1 execution of what EL0 writes, which would take both away.
+ * Every other index gives nothing.
  */
-#define HM_ARM64_PIR_EL1                                                   \
-	(HM_ARM64_PIR_FIELD_(HM_ARM64_KERNEL_RW, HM_ARM64_PIR_RW) |        \
-	 HM_ARM64_PIR_FIELD_(HM_ARM64_KERNEL_RO, HM_ARM64_PIR_R) |         \
-	 HM_ARM64_PIR_FIELD_(HM_ARM64_KERNEL_RX, HM_ARM64_PIR_RX) |        \
-	 HM_ARM64_PIR_FIELD_(HM_ARM64_USER_RW, HM_ARM64_PIR_RW_ALWAYS) |   \
-	 HM_ARM64_PIR_FIELD_(HM_ARM64_USER_RO, HM_ARM64_PIR_R_ALWAYS) |    \
+#define HM_ARM64_PIR_EL1                                                 \
+	(HM_ARM64_PIR_FIELD_(HM_ARM64_KERNEL_RW, HM_ARM64_PIR_RW) |      \
+	 HM_ARM64_PIR_FIELD_(HM_ARM64_KERNEL_RO, HM_ARM64_PIR_R) |       \
+	 HM_ARM64_PIR_FIELD_(HM_ARM64_KERNEL_RX, HM_ARM64_PIR_RX) |      \
+	 HM_ARM64_PIR_FIELD_(HM_ARM64_USER_RW, HM_ARM64_PIR_RW_ALWAYS) | \
+	 HM_ARM64_PIR_FIELD_(HM_ARM64_USER_RO, HM_ARM64_PIR_R_ALWAYS) |  \
 	 HM_ARM64_PIR_FIELD_(HM_ARM64_USER_RX, HM_ARM64_PIR_R_ALWAYS))
-#define HM_ARM64_PIRE0_EL1                                         \
-	(HM_ARM64_PIR_FIELD_(HM_ARM64_USER_RW, HM_ARM64_PIR_RW) |  \
-	 HM_ARM64_PIR_FIELD_(HM_ARM64_USER_RO, HM_ARM64_PIR_R) |   \
+#define HM_ARM64_PIRE0_EL1                                        \
+	(HM_ARM64_PIR_FIELD_(HM_ARM64_USER_RW, HM_ARM64_PIR_RW) | \
+	 HM_ARM64_PIR_FIELD_(HM_ARM64_USER_RO, HM_ARM64_PIR_R) |  \
 	 HM_ARM64_PIR_FIELD_(HM_ARM64_USER_RX, HM_ARM64_PIR_RX))
 
 /* TCR2_EL1 (Arm ARM D24.2.195). */
@@ -111,8 +114,9 @@ static inline void hm_arm64_poe_forget_(void)
 
 /*
  * Switches keys on, on this CPU: from boot, hot-plug or resume, before or after the MMU is on, interrupts
- * masked. The tables in use have the attributes of vmsa.h, and mean the same before and after. Then, with the
- * context that runs, hm_kpkeys_cpu_start().
+  * masked. The tables in use have the attributes of vmsa.h, and mean the same before and after. The other bits
+ * of TCR2_EL1 are the kernel's, who has written them before. Then, with the context that runs,
+ * hm_kpkeys_cpu_start().
  */
 static inline void hm_arm64_poe_enable(void)
 {

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
  * hardmap_port.h -- the smallest port, to be copied and filled in. Here is the environment's part
- * (assertions, the running context, where tables are), in lazy_mmu.h and pgtable.h beside it the
+ * (assertions, the running context, where tables are); context.h, kpkeys.h and pgtable.h beside it are the
  * architecture's. Every #error line stands where code of yours goes and names the hook. There are no
  * defaults: a port with a gap does not compile, and an empty hook is a decision that somebody made.
  *
  * Signatures are held to the contract by tests/meta; the protocol around them is in ports/README.md.
- * On arm64 fill in this file only, add HM_PORT_ARM64_PAGE_SHIFT and hm_port_arm64_has_tlbi_range(),
- * and end it with <arm64/barrier.h>, <arm64/tlbi.h> and <arm64/vmsa.h> instead of the two files. For
- * lazy_mmu.h alone leave out what is under "pgtable.h".
+ *
+ * On arm64 fill in this file only; add HM_PORT_ARM64_PAGE_SHIFT, hm_port_arm64_has_tlbi_range(), and of
+ * kpkeys.h here hm_port_key_style(), HM_PORT_KPKEYS_BASE and HM_PORT_KPKEYS_LEVELS; and end it with
+ * <arm64/barrier.h>, <arm64/fault.h>, <arm64/poe.h>, <arm64/tlbi.h> and <arm64/vmsa.h> instead of the three
+ * files. Without keys define HM_PORT_KEY_STYLE as HM_KEY_STYLE_NONE in place of all that and poe.h. For
+ * lazy_mmu.h alone leave out what is under "pgtable.h", and hm_port_kpkeys_why().
  */
 #ifndef TEMPLATE_HARDMAP_PORT_H
 #define TEMPLATE_HARDMAP_PORT_H
@@ -16,6 +19,9 @@
 #define HM_CONTEXT_TYPES_ONLY
 #include <hardmap/context.h>
 #undef HM_CONTEXT_TYPES_ONLY
+#define HM_KPKEYS_TYPES_ONLY
+#include <hardmap/kpkeys.h>
+#undef HM_KPKEYS_TYPES_ONLY
 #define HM_PGTABLE_TYPES_ONLY
 #include <hardmap/pgtable.h>
 #undef HM_PGTABLE_TYPES_ONLY
@@ -24,11 +30,12 @@
  * context, exception entry included. hardmap has made things safe before it tells and expects nothing. */
 #error "HM_BUG(message): define it here, also where it is to do nothing"
 
-/* ---- lazy_mmu.h ---- */
+/* ---- context.h ---- */
 
 /* The state of the execution context that runs now: a look-up without side effects, for one context
  * always the same address. Also right in interrupt, and where a preemption may follow: a thread's state
- * is the thread's, not the CPU's. arm64: a member of the thread that SP_EL0 or TPIDR_EL1 leads to. */
+ * is the thread's, not the CPU's. Before there are threads, this CPU's static one. arm64: a member of the
+ * thread that SP_EL0 or TPIDR_EL1 leads to. */
 static inline struct hm_context *hm_port_context(void)
 {
 #error "hm_port_context: return the state of the running context"
@@ -50,6 +57,7 @@ static inline hm_pte_t *hm_port_pgtable_root(hm_va_t va)
 #error "hm_port_pgtable_root: return the top-level table that translates va"
 }
 
-#include "lazy_mmu.h"
+#include "context.h"
+#include "kpkeys.h"
 #include "pgtable.h"
 #endif

@@ -12,7 +12,8 @@
 /* The entries of a table, a power of two. A table is aligned to its size. arm64 with 4K pages: 512. */
 #error "HM_PORT_PGTABLE_ENTRIES: define it here"
 
-/* ---- access: each entry in one access of 64 bits, neither torn, merged nor repeated ---- */
+/* ---- access: each entry in one access of 64 bits, neither torn, merged nor repeated. The level around
+ * stores is one that may write tables: a hook opens no key ---- */
 
 /* arm64: LDR, in C a volatile load. */
 static inline hm_pte_t hm_port_pte_load(const hm_pte_t *ptep)

@@ -69,6 +69,18 @@ class Image:
                 raise Error('cannot read the relocation: ' + line.strip())
         if not self.insns:
             raise Error('%s: no code' % path)
+        self.constants = self.read_constants(objdump, path)
+
+    CONSTANTS = re.compile(r'^ ([0-9a-f]+) ((?:[0-9a-f]{2,8} ){1,4})')
+
+    def read_constants(self, objdump, path):
+        """The bytes of .rodata, such as a table that a switch became; empty if there are none."""
+        command = [objdump, '-s', '-r', '-j', '.rodata', path]
+        listing = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+        if 'R_AARCH64' in listing:
+            raise Error('%s: constants with relocations' % path)
+        rows = filter(None, map(self.CONSTANTS.match, listing.splitlines()))
+        return bytes.fromhex(''.join(row.group(2) for row in rows))
 
     def base(self, section):
         return self.bases.setdefault(section, CODE_BASE + len(self.bases) * 0x100000)
@@ -105,6 +117,9 @@ class Memory:
 
     def add(self, name, base, size):
         self.regions.append((name, base, bytearray(size)))
+
+    def fill(self, region, content):
+        next(data for name, _, data in self.regions if name == region)[:] = content
 
     def find(self, address, size):
         if address % size:
@@ -164,6 +179,8 @@ class Machine:
         self.system_registers, self.externs = system_registers, externs
         if not any(name == 'stack' for name, _, _ in memory.regions):
             memory.add('stack', STACK_BASE, STACK_SIZE)
+            memory.add('constants', image.base('.rodata'), len(image.constants))
+            memory.fill('constants', image.constants)
         self.sp = STACK_BASE + STACK_SIZE
 
     def call(self, function, *arguments):

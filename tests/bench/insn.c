@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * insn.c -- the hot paths of lazy_mmu.h and pgtable.h as functions of their own, compiled for arm64
+ * insn.c -- the hot paths of lazy_mmu.h, pgtable.h and kpkeys.h as functions of their own, compiled for arm64
  * and executed instruction by instruction by read_insns.py. Never linked.
  */
 #include <hardmap/pgtable.h>
@@ -76,6 +76,14 @@ void nested(void)
 	hm_lazy_mmu_leave(inner);
 	body();
 	hm_lazy_mmu_leave(outer);
+}
+
+void text(void)
+{
+	hm_kpkeys_token_t tok = hm_kpkeys_enter_text();
+
+	body();
+	hm_kpkeys_leave(tok);
 }
 
 hm_lazy_mmu_token_t enter(void)

@@ -1,14 +1,20 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT OR GPL-2.0-only
-"""read_insns.py -- how many arm64 instructions the hot paths of lazy_mmu.h and pgtable.h execute.
+"""read_insns.py -- how many arm64 instructions the hot paths of lazy_mmu.h, pgtable.h and kpkeys.h execute.
 
 insn.c is compiled twice: "near", with the state where a paired load and store reach it from the thread's
 address (504 bytes), and "far". Its functions are executed by a64.py on the path without misuse: a section is
 open, entries are valid and the kernel's. What they store is checked too, as a count of something wrong is
 none.
 
+With --window it is compiled for key windows: the style is a constant of the build ("window"), or known when
+the code runs ("run-time", here a constant of hm_port_key_style(), as in a kernel that patches its code). Then
+writes of the key register are counted, and what it holds is checked. A context asks for its style in its first
+frame, out of line; the other figures are those of every later one.
+
   read_insns.py --objdump PROGRAM NEAR.o FAR.o --json OUT    one JSON object per line, and a table on stdout
   read_insns.py --objdump PROGRAM NEAR.o FAR.o --check       the table, compared with the limits below
+  ... --window NEAR.o FAR.o RUN-TIME-NEAR.o                  the table of these too, and their limits
   ... --must-fail TEXT     succeeds only if something is wrong and a complaint contains TEXT
   ... --skip REASON        says why there is nothing to read, and exits with 77
 """
@@ -26,7 +32,13 @@ TABLE, ENTRIES = 0xFFFF000085678000, 512
 # A page, valid, for kernel data: UXN, PXN, AF, inner shareable; see ports/arm64/vmsa.h.
 PAGE, STEP = 0x0060000040000703, 4096
 PAIR = ['dsb ishst', 'isb']
-ACTIVE = 1  # HM_LAZY_ACTIVE_
+ACTIVE = 1  # HM_CONTEXT_ACTIVE_
+
+KEY_REGISTER = 's3_0_c10_c2_4'  # POR_EL1
+# What it holds at the levels: key 0 may do everything, keys 1 (tables) and 2 (code) are read, or written too.
+KEY_DEFAULT, KEY_PGTABLES, KEY_TEXT = 0x117, 0x157, 0x517
+IDLE_WINDOW = 0x8000  # HM_CONTEXT_IDLE_WINDOW_
+GUARDED = ['isb'] + PAIR  # open; publish and close
 
 # Published for Linux 7.3.4, not measured here: instructions of a batched kernel entry, and of enter and
 # leave, which have an atomic besides.
@@ -41,6 +53,14 @@ LIMITS = {
     'enter_leave': ('insn_enter_leave', 16),
     'enter_leave_idle': ('insn_enter_leave', 16),
     'nested_enter_leave': ('insn_enter_leave', 16),
+}
+# With windows. Writes of the register and barriers are not limits but exact, see measure_window().
+WINDOW_OBJECTS = ['window near', 'window far', 'run-time near']
+WINDOW_LIMITS = {
+    'entry': 7,
+    'entry_loop': 8,
+    'enter_leave': 32,
+    'enter_leave_idle': 32,
 }
 
 # Exclusive accesses, compare-and-swap, swap, and LD<op>/ST<op> of LSE; not acquire and release.
@@ -58,17 +78,21 @@ def tidy(number):
 
 
 class Bench:
-    """A thread without an open section, and an empty table."""
+    """A thread without an open section, and an empty table. With windows: at the default level."""
 
-    def __init__(self, image):
+    def __init__(self, image, window=False):
         memory = a64.Memory()
         memory.add('thread', THREAD, THREAD_SIZE)
         memory.add('table', TABLE, ENTRIES * 8)
         externs = {'body': lambda machine: self.body(), 'bug': lambda machine: self.note_bug(),
                    'bench_callee': lambda machine: None}
         self.memory = memory
-        self.machine = a64.Machine(image, memory, {'tpidr_el1': THREAD}, externs)
-        self.body, self.bugs = None, 0
+        # Without windows nobody knows the key register, so that an access to it is an error.
+        self.system_registers = {'tpidr_el1': THREAD}
+        if window:
+            self.system_registers[KEY_REGISTER] = KEY_DEFAULT
+        self.machine = a64.Machine(image, memory, self.system_registers, externs)
+        self.body, self.bugs, self.window = None, 0, window
         self.lazy = self.machine.call('state').result[0]
         self.offset = self.lazy - THREAD
         require(0 < self.offset <= THREAD_SIZE - 24, 'the state is not a member of the thread')
@@ -87,8 +111,14 @@ class Bench:
         return sum(self.lazy <= at < self.lazy + 24 for at in trace.loads)
 
     def idle(self):
-        require(not self.word() & 0xFFFF and not self.pending(), 'the state is not idle at the end')
+        require(self.word() & 0xFFFF == (IDLE_WINDOW if self.window else 0) and not self.pending(),
+                'the state is not idle at the end')
         require(not self.bugs, 'HM_BUG was told of misuse')
+        self.key(KEY_DEFAULT)
+
+    def key(self, value):
+        found = self.system_registers.get(KEY_REGISTER, value)
+        require(found == value, 'the key register is 0x%x, not 0x%x' % (found, value))
 
     def entries(self, values):
         for i, value in enumerate(values):
@@ -96,14 +126,23 @@ class Bench:
             require(found == value, 'entry %d is 0x%x, not 0x%x' % (i, found, value))
 
     def enter(self):
-        token = self.machine.call('enter').result
-        require(self.word() & ACTIVE and token[1] == self.word(), 'the section is not open')
-        return token
+        trace = self.machine.call('enter')
+        require(self.word() & ACTIVE and trace.result[1] == self.word(), 'the section is not open')
+        self.executed(trace, 'an enter', ['isb'] if self.window else [], int(self.window))
+        self.key(KEY_PGTABLES)
+        return trace.result
 
-    def leave(self, token, barriers):
+    def leave(self, token, pending):
         trace = self.machine.call('leave', *token)
-        require(trace.barriers == barriers, 'a leave executed %s' % (trace.barriers or 'no barrier'))
+        self.executed(trace, 'a leave', PAIR if pending else ['isb'] if self.window else [], int(self.window))
         require(self.word() == token[0] and not self.pending(), 'a leave left the section open')
+        self.key(KEY_DEFAULT)
+
+    def executed(self, trace, what, barriers, writes):
+        """Exactly these barriers, in that order, and so many writes of the key register."""
+        require(trace.barriers == barriers, '%s executed %s' % (what, trace.barriers or 'no barrier'))
+        require(trace.writes == [KEY_REGISTER] * writes,
+                '%s wrote the key register %d times, not %d' % (what, len(trace.writes), writes))
 
 
 def u32(number):
@@ -121,7 +160,7 @@ def per_entry(image, case, function, n, arguments, values, notes=True):
     bench.entries(values + [0xDEAD] * (ENTRIES - n))
     require(trace.barriers == [], '%s executed barriers in a section' % function)
     require(bool(bench.pending()) == notes, '%s notes the wrong thing' % function)
-    bench.leave(token, PAIR if notes else [])
+    bench.leave(token, notes)
     bench.idle()
     total = trace.total() / n
     return {'case': case, 'lazy_offset': bench.offset, 'n': n,
@@ -185,7 +224,7 @@ def exception_push_pop(image):
     pop = bench.machine.call('exception_pop', *push.result)
     require((bench.word(), bool(bench.pending())) == before, 'a pop does not restore the section')
     require(not push.barriers and not pop.barriers, 'an exception executed barriers')
-    bench.leave(token, PAIR)
+    bench.leave(token, True)
     bench.idle()
     return {'case': 'exception_push_pop', 'lazy_offset': bench.offset,
             'insn_push_pop': push.kinds['code'] + pop.kinds['code'],
@@ -218,8 +257,149 @@ def measure(image):
     return results
 
 
-def check_code(image):
-    """Complaints about what no execution shows: atomics anywhere, and where misuse leads from leave."""
+# ---- with windows ----
+
+def warm(image):
+    """A thread that has had a section: its word says the style."""
+    bench = Bench(image, True)
+    bench.leave(bench.enter(), False)
+    bench.idle()
+    return bench
+
+
+def executed_work(traces, bodies=0):
+    """Instructions beyond frames, barriers and calls of the body; branches to functions out of line and returns
+    from them are work."""
+    return sum(trace.total() - trace.kinds['frame'] - trace.kinds['barrier'] + trace.kinds['ret'] - 1
+               for trace in traces) - bodies
+
+
+def window_result(bench, case, traces, insn, **more):
+    count = [barrier for trace in traces for barrier in trace.barriers]
+    return {'case': case, 'lazy_offset': bench.offset, 'insn': tidy(insn), **more,
+            'insn_frame': sum(trace.kinds['frame'] for trace in traces),
+            'dsb': count.count('dsb ishst'), 'isb': count.count('isb'),
+            'key_writes': sum(len(trace.writes) for trace in traces),
+            'calls': [name for trace in traces for name in trace.calls if name != 'body']}
+
+
+def write_one_open(bench):
+    """A body that makes an entry valid, and needs no window of its own."""
+    bench.key(KEY_PGTABLES)
+    bench.executed(bench.machine.call('set_kernel', TABLE, PAGE), 'an entry in a section', [], 0)
+    bench.entries([PAGE])
+
+
+def window_entries(image, case, function, n, *arguments):
+    """A writer of n entries inside a section, beyond one store each."""
+    bench = warm(image)
+    token = bench.enter()
+    trace = bench.machine.call(function, TABLE, *arguments)
+    bench.executed(trace, function + ' in a section', [], 0)
+    bench.entries([PAGE + i * STEP for i in range(n)])
+    bench.leave(token, bool(bench.pending()))
+    bench.idle()
+    return window_result(bench, case, [trace], executed_work([trace]) / n - 1, n=n)
+
+
+def window_eager(image, case, function, n, *arguments):
+    """The same outside of any section: a window of its own, and published at once."""
+    bench = warm(image)
+    trace = bench.machine.call(function, TABLE, *arguments)
+    bench.executed(trace, function + ' outside', GUARDED, 2)
+    bench.entries([PAGE + i * STEP for i in range(n)])
+    bench.idle()
+    return window_result(bench, case, [trace], executed_work([trace]) / n - 1, n=n)
+
+
+def window_frame(bench, case, function, barriers, body, frames=1):
+    """What a function that opens and leaves frames executes, as enter_leave()."""
+    bench.body = lambda: body(bench)
+    trace = bench.machine.call(function)
+    bench.executed(trace, function, barriers, 2)
+    bench.idle()
+    return window_result(bench, case, [trace],
+                         executed_work([trace], trace.calls.count('body')) / frames, frames=frames)
+
+
+def window_exception(image, case, in_section):
+    """An exception whose handler writes an entry. Its return synchronises, so that pop does not."""
+    bench = warm(image)
+    token = bench.enter() if in_section else None
+    before = bench.word()
+    push = bench.machine.call('exception_push')
+    bench.executed(push, 'a push', ['isb'] if in_section else [], int(in_section))
+    bench.key(KEY_DEFAULT)
+    handler = bench.machine.call('set_kernel', TABLE, PAGE)
+    bench.executed(handler, 'a handler\'s entry', GUARDED, 2)
+    pop = bench.machine.call('exception_pop', *push.result)
+    bench.executed(pop, 'a pop', [], int(in_section))
+    bench.key(KEY_PGTABLES if in_section else KEY_DEFAULT)
+    require(bench.word() == before, 'a pop does not restore the word')
+    if in_section:
+        bench.leave(token, False)
+    bench.idle()
+    return window_result(bench, case, [push, pop], executed_work([push, pop]),
+                         insn_push=executed_work([push]), insn_pop=executed_work([pop]))
+
+
+def measure_window(image):
+    """Every case with windows; raises a64.Error if one executes other barriers or writes of the register than
+    it must."""
+    n = ENTRIES
+    # The loop itself, of which only stores are counted as an entry's: the window is open, but not a section's.
+    bare = warm(image)
+    bare.system_registers[KEY_REGISTER] = KEY_PGTABLES
+    loop = executed_work([bare.machine.call('store_loop', TABLE, u32(n), PAGE)]) / n - 1
+    results = [
+        window_entries(image, 'entry', 'set_kernel', 1, PAGE),
+        window_entries(image, 'entry_loop', 'set_kernel_loop', n, u32(n), PAGE),
+        window_entries(image, 'entry_range', 'set_range', n, u32(n), PAGE),
+        window_eager(image, 'eager_entry', 'set_kernel', 1, PAGE),
+        window_eager(image, 'eager_range', 'set_range', n, u32(n), PAGE),
+        window_frame(warm(image), 'enter_leave', 'section', ['isb'] + PAIR, write_one_open),
+        window_frame(warm(image), 'enter_leave_idle', 'section', ['isb', 'isb'],
+                     lambda bench: bench.key(KEY_PGTABLES)),
+        window_frame(Bench(image, True), 'enter_leave_first', 'section', ['isb'] + PAIR, write_one_open),
+        window_frame(warm(image), 'nested_enter_leave', 'nested', ['isb'] + PAIR + PAIR, write_one_open, 2),
+        window_frame(warm(image), 'text_enter_leave', 'text', ['isb', 'isb'],
+                     lambda bench: bench.key(KEY_TEXT)),
+        window_exception(image, 'exception_push_pop_idle', False),
+        window_exception(image, 'exception_push_pop', True),
+    ]
+    results[1]['insn'] = round(results[1]['insn'] - loop, 2)
+    return results
+
+
+def check_window_results(results, name):
+    for result in results:
+        where = '%s, %s' % (result['case'], name)
+        if result['case'] not in WINDOW_LIMITS:
+            continue  # these leave the hot path, or are long ones
+        if result['calls']:
+            yield '%s: calls %s' % (where, ', '.join(sorted(set(result['calls']))))
+        if result['insn'] > WINDOW_LIMITS[result['case']]:
+            yield '%s: insn is %g, limit %d' % (where, result['insn'], WINDOW_LIMITS[result['case']])
+
+
+def print_window_table(objects):
+    form = '%-24s %12s %12s %14s  %4s %4s %11s  %s'
+    print()
+    print('with key windows, beyond barriers, frame and an entry\'s store; after a context\'s first frame')
+    print(form % (('',) + tuple(WINDOW_OBJECTS) + ('DSB', 'ISB', 'key writes', 'limit')))
+    for same in zip(*objects):
+        first = same[0]
+        limit = WINDOW_LIMITS.get(first['case'])
+        print(form % ((first['case'],) + tuple('%g' % result['insn'] for result in same) +
+                      (first['dsb'], first['isb'], first['key_writes'],
+                       'at most %d' % limit if limit else '')))
+
+
+# ---- complaints ----
+
+def check_code(image, window=False):
+    """Complaints about what no execution shows: atomics anywhere, and where misuse leads from leave. With windows
+    leave may call where it does not go; that it does not, the executions check."""
     for insn in image.insns.values():
         if ATOMIC.fullmatch(insn.mnemonic):
             yield 'an atomic instruction: %s' % insn
@@ -227,7 +407,7 @@ def check_code(image):
             yield 'a call of an atomic: %s -> %s' % (insn, insn.reloc[1])
     away = 0
     for insn in image.function('leave'):
-        if insn.mnemonic in ('bl', 'blr'):
+        if insn.mnemonic in ('bl', 'blr') and not window:
             yield 'leave calls: %s' % insn
         elif insn.mnemonic.partition('.')[0] in ('b', 'cbz', 'cbnz', 'tbz', 'tbnz'):
             there = image.insns.get(image.target(insn))
@@ -240,12 +420,12 @@ def check_code(image):
         yield 'leave has no cold path'
 
 
-def check_misuse(image):
+def check_misuse(image, window=False):
     """Complaints if the checks are not there: a token used twice has to reach HM_BUG, by branches."""
-    bench = Bench(image)
+    bench = Bench(image, window)
     token = bench.enter()
     write_one(bench)
-    bench.leave(token, PAIR)
+    bench.leave(token, True)
     trace = bench.machine.call('leave', *token)
     if bench.bugs != 1 or trace.calls[-1] != 'bug':
         yield 'leave does not notice a token that was used'
@@ -301,6 +481,7 @@ def main():
     parser.add_argument('--check', action='store_true')
     parser.add_argument('--must-fail')
     parser.add_argument('--skip')
+    parser.add_argument('--window', nargs=3, default=[])
     parser.add_argument('objects', nargs='*')
     args = parser.parse_args()
     if args.skip:
@@ -309,7 +490,7 @@ def main():
     if len(args.objects) != 2 or not args.objdump:
         parser.error('needs --objdump and two objects')
 
-    complaints, results = [], []
+    complaints, results, window_results = [], [], []
     try:
         for far, path in enumerate(args.objects):
             image = a64.Image(args.objdump, path)
@@ -317,7 +498,15 @@ def main():
             results.append(measure(image))
             complaints += check_misuse(image)
             complaints += check_results(results[-1], far)
+        for name, path in zip(WINDOW_OBJECTS, args.window):
+            image = a64.Image(args.objdump, path)
+            complaints += check_code(image, True)
+            window_results.append(measure_window(image))
+            complaints += check_misuse(image, True)
+            complaints += check_window_results(window_results[-1], name)
         print_table(*results)
+        if args.window:
+            print_window_table(window_results)
     except a64.Error as error:
         complaints.append('stopped: %s' % error)
     for complaint in complaints:
@@ -326,12 +515,15 @@ def main():
         found = any(args.must_fail in complaint for complaint in complaints)
         print('%s a complaint about "%s"' % ('found' if found else 'FAIL: not', args.must_fail))
         return 0 if found else 1
-    if args.json and len(results) == 2:
+    stopped = len(results) != 2 or len(window_results) != len(args.window)
+    if args.json and not stopped:
+        lines = [{'bench': 'lazy_insn', **result} for result in results[0] + results[1]]
+        for name, of_object in zip(WINDOW_OBJECTS, window_results):
+            lines += [{'bench': 'window_insn', 'object': name, **result} for result in of_object]
         with open(args.json, 'w', encoding='ascii') as out:
-            for result in results[0] + results[1]:
-                result['calls'] = len(result['calls'])
-                out.write(json.dumps({'bench': 'lazy_insn', **result}, separators=(',', ':')) + '\n')
-    stopped = len(results) != 2
+            for line in lines:
+                line['calls'] = len(line['calls'])
+                out.write(json.dumps(line, separators=(',', ':')) + '\n')
     return 1 if stopped or (args.check and complaints) else 0
 
 

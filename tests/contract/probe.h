@@ -19,15 +19,14 @@ struct probe_counts {
 
 #define PROBE_CONTEXTS 3
 
-/* Publications and synchronisations are that many; where there is a register, its writes are synchronised
- * too, and share one where both are due. */
-static inline bool probe_paired(const struct probe_counts *counts, unsigned int pairs)
-{
-	if (hm_kpkeys_style() != HM_KEY_STYLE_WINDOW)
-		return counts->publish == pairs && counts->sync == pairs && !counts->key_writes;
-	return counts->publish == pairs && counts->sync >= pairs &&
-	       counts->sync <= pairs + counts->key_writes;
-}
+/* A level and a key of the port's own, if it has some: that level opens that key. */
+#ifdef HM_HOSTED_LEVEL
+#define PROBE_LEVEL HM_HOSTED_LEVEL
+#define PROBE_KEY HM_HOSTED_KEY
+#elif defined(FOREIGN_PAGE_BYTES)
+#define PROBE_LEVEL 7
+#define PROBE_KEY 15
+#endif
 
 /* Everything as new: all contexts idle, context 0 runs, counts 0, no tables. */
 void probe_reset(void);
@@ -60,4 +59,32 @@ uint64_t probe_page_bytes(void);
 hm_va_t probe_va(uint64_t offset);
 /* The top-level table, NULL for none. */
 void probe_set_root(hm_pte_t *root);
+
+/* ---- in terms of these ---- */
+
+/* Publications and synchronisations are that many; where there is a register, its writes are synchronised
+ * too, and share one where both are due. */
+static inline bool probe_paired(const struct probe_counts *counts, unsigned int pairs)
+{
+	if (hm_kpkeys_style() != HM_KEY_STYLE_WINDOW)
+		return counts->publish == pairs && counts->sync == pairs && !counts->key_writes;
+	return counts->publish == pairs && counts->sync >= pairs &&
+	       counts->sync <= pairs + counts->key_writes;
+}
+
+/* Since the last look: that many pairs, as above, that many bugs, and nothing else. */
+static inline bool probe_counted(unsigned int pairs, unsigned int bugs)
+{
+	struct probe_counts counts = probe_read();
+
+	return probe_paired(&counts, pairs) && counts.bugs == bugs && !counts.switched &&
+	       !counts.order && !counts.stores;
+}
+
+/* What an entry writer tells lazy_mmu.h after a store, n times. */
+static inline void probe_writes(unsigned int n)
+{
+	while (n--)
+		hm_lazy_mmu_queue();
+}
 #endif

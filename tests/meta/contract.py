@@ -2,8 +2,10 @@
 """What must not compile does not, and says why.
 
 A port with a hook missing or mistyped, as the contract in each header lists them; a port without a constant
-or with one out of bounds; tokens and addresses mixed up, results ignored; and ports/template, which fails at
-each line that waits for code and compiles once all have some. Each failure has a twin that compiles.
+or with one out of bounds, or with levels that cannot be; tokens and addresses mixed up, results ignored; and
+ports/template, which fails at each line that waits for code and compiles once all have some. Each failure has
+a twin that compiles. Hooks that only some key styles ask for are checked in one that asks for all, and again in
+each style: those that it does not need may be missing.
 """
 import pathlib
 import re
@@ -18,11 +20,36 @@ ALL = ''.join(f'#include <hardmap/{each.name}>\n' for each in MODULES)
 COMPILERS = {'gcc': ('c', 'gnu11'), 'clang': ('c', 'gnu11'), 'g++': ('c++', 'c++17'),
              'clang++': ('c++', 'c++17')}
 
+# What each key style needs beside what all do. The first needs everything: ports are checked in it.
+REGISTER = {'hm_port_kpkeys_read', 'hm_port_kpkeys_write', 'HM_PORT_KPKEYS', 'HM_PORT_KPKEYS_REGISTER',
+            'HM_PORT_KPKEYS_BASE', 'HM_PORT_KPKEYS_LEVELS'}
+STYLES = {'HM_KEY_STYLE_RUN_TIME': REGISTER | {'hm_port_key_style'}, 'HM_KEY_STYLE_WINDOW': REGISTER,
+          'HM_KEY_STYLE_STORE': set(), 'HM_KEY_STYLE_NONE': set()}
+EVERYTHING = 'HM_KEY_STYLE_RUN_TIME'
+
 # Values out of the bounds that the headers document.
-OUT_OF_BOUNDS = {'HM_PORT_PGTABLE_LEVELS': [0, 6], 'HM_PORT_PGTABLE_ENTRIES': [1, 48]}
+OUT_OF_BOUNDS = {'HM_PORT_PGTABLE_LEVELS': [0, 6], 'HM_PORT_PGTABLE_ENTRIES': [1, 48],
+                 'HM_PORT_KPKEYS': [2, 17], 'HM_PORT_KEY_STYLE': [4]}
 # What the template's #error lines for macros are filled with.
 FILLINGS = {'HM_BUG': '(message) ((void)(message))', 'HM_PORT_PGTABLE_LEVELS': ' 3',
-            'HM_PORT_PGTABLE_ENTRIES': ' 32'}
+            'HM_PORT_PGTABLE_ENTRIES': ' 32', 'HM_PORT_KPKEYS': ' 4', 'HM_PORT_KPKEYS_BASE': ' 0',
+            'HM_PORT_KPKEYS_REGISTER': '(permissions) (permissions)',
+            'HM_PORT_KPKEYS_LEVELS': '(LEVEL) LEVEL(7, HM_KEY_ALLOW(3, HM_KEY_WRITE))'}
+# (what, constants of the foreign port that say so, what the error says; '' if it compiles)
+LEVELS = [
+    ('levels 4 and 7', {'HM_PORT_KPKEYS_LEVELS': 'LEVEL(4, 0) LEVEL(7, HM_KEY_ALLOW(15, HM_KEY_WRITE))'}, ''),
+    ('no levels', {'HM_PORT_KPKEYS_LEVELS': '', 'HM_PORT_KPKEYS_BASE': '0'}, ''),
+    ('level 8', {'HM_PORT_KPKEYS_LEVELS': 'LEVEL(8, 0)'}, 'a level is 0 to 7: 8'),
+    ('level -1', {'HM_PORT_KPKEYS_LEVELS': 'LEVEL(-1, 0)'}, 'a level is 0 to 7: -1'),
+    ('a level with key 15 of 15', {'HM_PORT_KPKEYS': '15', 'HM_PORT_KPKEYS_BASE': '0'}, 'no such key: 7'),
+    ('a base with key 15 of 15', {'HM_PORT_KPKEYS': '15', 'HM_PORT_KPKEYS_LEVELS': ''},
+     'no such key: HM_KPKEYS_DEFAULT'),
+    ('a level with key 16 of 16', {'HM_PORT_KPKEYS_LEVELS': 'LEVEL(7, HM_KEY_ALLOW(16, HM_KEY_WRITE))'},
+     'shift|constant'),
+    ('two levels 7', {'HM_PORT_KPKEYS_LEVELS': 'LEVEL(7, 0) LEVEL(7, HM_KEY_ALLOW(15, HM_KEY_WRITE))'},
+     'duplicate case'),
+    ('a second level 2', {'HM_PORT_KPKEYS_LEVELS': 'LEVEL(2, 0)'}, 'duplicate case'),
+]
 
 # (what, a statement that compiles, the one that must not, what the error says)
 TYPE = r'incompatible|cannot convert|could not convert|no match for|no matching|no viable'
@@ -31,9 +58,20 @@ MISUSES = [
     ('leave with a pause token', 'hm_lazy_mmu_leave(section)', 'hm_lazy_mmu_leave(pause)', TYPE),
     ('leave with an exception token', 'hm_lazy_mmu_leave(section)', 'hm_lazy_mmu_leave(exception)', TYPE),
     ('resume with a section token', 'hm_lazy_mmu_resume(pause)', 'hm_lazy_mmu_resume(section)', TYPE),
+    ('leave with a level token', 'hm_lazy_mmu_leave(section)', 'hm_lazy_mmu_leave(level)', TYPE),
+    ('leaving a level with a section token', 'hm_kpkeys_leave(level)', 'hm_kpkeys_leave(section)', TYPE),
+    ('leaving a level with a pause token', 'hm_kpkeys_leave(level)', 'hm_kpkeys_leave(pause)', TYPE),
+    ('leaving a level with its number', 'hm_kpkeys_leave(level)', 'hm_kpkeys_leave(HM_KPKEYS_TEXT)', TYPE),
     ('exception pop with a section token', 'hm_context_exception_pop(exception)',
      'hm_context_exception_pop(section)', TYPE),
+    ('exception pop with a switch token', 'hm_context_exception_pop(exception)',
+     'hm_context_exception_pop(away)', TYPE),
+    ('switch in with an exception token', 'hm_context_switch_in(away)', 'hm_context_switch_in(exception)', TYPE),
+    ('switch in with a section token', 'hm_context_switch_in(away)', 'hm_context_switch_in(section)', TYPE),
     ('enter into a pause token', 'section = hm_lazy_mmu_enter()', 'pause = hm_lazy_mmu_enter()', TYPE),
+    ('a level into a section token', 'level = hm_kpkeys_enter_text()', 'section = hm_kpkeys_enter_text()', TYPE),
+    ('a level of the caller\'s choice', 'level = hm_kpkeys_enter_text()',
+     'level = hm_kpkeys_enter_text(HM_KPKEYS_UNRESTRICTED)', r'too many arguments|no matching'),
     ('invalidation of a physical address', 'hm_pgtable_invalidate(va, 1, HM_INVALIDATE_LEAVES)',
      'hm_pgtable_invalidate(pa, 1, HM_INVALIDATE_LEAVES)', TYPE),
     ('invalidation of a plain integer', 'hm_pgtable_invalidate(va, 1, HM_INVALIDATE_LEAVES)',
@@ -50,15 +88,35 @@ MISUSES = [
      'hm_context_exception_push()', UNUSED),
     ('ignoring hm_pte_update()', 'answer = hm_pte_update(ptep, &pte, pte)',
      'hm_pte_update(ptep, &pte, pte)', UNUSED),
+    ('ignoring hm_context_switch_out()', 'away = hm_context_switch_out()', 'hm_context_switch_out()', UNUSED),
+    *((f'ignoring {enter}()', f'level = {enter}()', f'{enter}()', UNUSED) for enter in
+      ['hm_kpkeys_enter_pgtables', 'hm_kpkeys_enter_text', 'hm_kpkeys_enter_unrestricted',
+       'hm_kpkeys_enter_default', 'hm_kpkeys_none']),
+    ('ignoring a function of HM_KPKEYS_ENTER', 'level = enter_own()', 'enter_own()', UNUSED),
+    ('ignoring hm_kpkeys_unlock_()', 'pte.val = hm_kpkeys_unlock_(hm_port_context())',
+     'hm_kpkeys_unlock_(hm_port_context())', UNUSED),
 ]
+# The same where the scope macros are.
+MISUSES_IN_C = [
+    ('a guard that enters a section', 'HM_KPKEYS_GUARD(guard, hm_kpkeys_enter_text)',
+     'HM_KPKEYS_GUARD(guard, hm_lazy_mmu_enter)', TYPE + '|type mismatch'),
+    ('a guard by a level\'s number', 'HM_KPKEYS_GUARD(guard, hm_kpkeys_enter_text)',
+     'HM_KPKEYS_GUARD(guard, HM_KPKEYS_TEXT)', 'not a function'),
+]
+# At file scope.
+MISUSES_OF_ENTER = [(f'HM_KPKEYS_ENTER of level {level}', 'HM_KPKEYS_ENTER(own, 7)',
+                     f'HM_KPKEYS_ENTER(own, {level})', 'own is 4 to 7') for level in [3, 8]]
 PROGRAM = ALL + '''\
 extern hm_lazy_mmu_token_t section;
 extern hm_lazy_mmu_pause_t pause;
+extern hm_kpkeys_token_t level;
 extern hm_context_exception_t exception;
+extern hm_context_switch_t away;
 extern hm_pa_t pa;
 extern hm_va_t va, another_va;
 extern hm_pte_t pte, *ptep;
 extern bool answer;
+HM_KPKEYS_ENTER(enter_own, 7)
 void program(void);
 void program(void)
 {
@@ -67,27 +125,28 @@ void program(void)
 '''
 
 
-def compiler_check(compiler, text, directory):
-    """Compiles text with the port in directory, or with the foreign one (None)."""
+def compiler_check(compiler, text, directory, style=EVERYTHING):
+    """Compiles text with the port in directory, or with the foreign one (None); the style is the latter's."""
     language, standard = COMPILERS[compiler]
     port = ['-I' + str(directory)] if directory else includes(['tests/contract/foreign'])
     unlimited = ['-ferror-limit=0'] if 'clang' in compiler else []
-    return compile_text([compiler, f'-std={standard}', *unlimited, *WARNINGS, '-Wno-unused-parameter', '-S',
-                         '-o', '/dev/null', *port, *includes(['include'])], text, language)
+    return compile_text([compiler, f'-std={standard}', *unlimited, *WARNINGS, '-Wno-unused-parameter',
+                         '-Wno-unused-function', f'-DFOREIGN_KEY_STYLE={style}', '-S', '-o', '/dev/null', *port,
+                         *includes(['include'])], text, language)
 
 
 def in_c(compilers):
     return [each for each in compilers if COMPILERS[each][0] == 'c']
 
 
-def must_compile(compiler, text, directory=None):
-    good, messages = compiler_check(compiler, text, directory)
+def must_compile(compiler, text, directory=None, style=EVERYTHING):
+    good, messages = compiler_check(compiler, text, directory, style)
     return '' if good else 'does not compile: ' + first_error(messages)
 
 
-def must_fail(compiler, text, directory, error, place=None):
+def must_fail(compiler, text, directory, error, place=None, style=EVERYTHING):
     """It fails, the first error matches the pattern, and it or its notes show one of the lines of place."""
-    good, messages = compiler_check(compiler, text, directory)
+    good, messages = compiler_check(compiler, text, directory, style)
     if good:
         return 'compiles'
     message = first_error(messages)
@@ -116,10 +175,22 @@ def before_the_end(text, line):
     return f'{head}{line}\n#endif{tail}'
 
 
-def without(hook):
-    """The foreign port with that hook under another name."""
-    text, count = re.subn(rf'\b{hook.name}\b', 'another_' + hook.name, FOREIGN)
-    return text if count else None
+def without(*names):
+    """The foreign port with those hooks under another name and without those constants; None if it has none."""
+    text = FOREIGN
+    for name in names:
+        text, count = re.subn(rf'\b{name}\b', 'another_' + name, text)
+        if not count:
+            return None
+    return text
+
+
+def with_constants(values):
+    """The foreign port with other values of its constants."""
+    text = FOREIGN
+    for name, value in values.items():
+        text = re.sub(rf'(#define {name}(?:\(\w+\))? ).*', lambda found, v=value: found[1] + v, text)
+    return text
 
 
 def mistyped(hook):
@@ -139,7 +210,7 @@ def contract_checks(compilers, directory):
     for hook in [hook for module in MODULES for hook in hooks(module)]:
         include = f'#include <hardmap/{hook.path.name}>\n'
         place = (hook.path, hook.line, hook.last_line)
-        absent = without(hook)
+        absent = without(hook.name)
         if absent is None:
             add(f'{hook.name} is in the foreign port', lambda h=hook: f'it has no {h.name}()')
             continue
@@ -158,29 +229,51 @@ def contract_checks(compilers, directory):
     for module in MODULES:
         include = f'#include <hardmap/{module.name}>\n'
         for name in constants(module):
-            target = port(directory, f'without_{name}', before_the_end(FOREIGN, f'#undef {name}'))
+            target = port(directory, f'without_{name}', without(name) or '')
             for compiler in compilers:
                 add(f'{name} missing, {compiler}', lambda c=compiler, i=include, t=target, n=name, m=module:
                     must_fail(c, i, t, rf'{m.name}: the port must define {n}\b'))
             for value in OUT_OF_BOUNDS.get(name, []):
-                text = re.sub(rf'(#define {name}\s+).*', rf'\g<1>{value}', FOREIGN)
-                target = port(directory, f'{name}_{value}', text)
+                target = port(directory, f'{name}_{value}', with_constants({name: str(value)}))
                 for compiler in compilers:
                     add(f'{name} is {value}, {compiler}', lambda c=compiler, i=include, t=target, n=name:
                         must_fail(c, i, t, rf'{n} must be', None))
     for compiler in compilers:
-        add(f'the foreign port compiles, {compiler}', lambda c=compiler: must_compile(c, ALL))
+        for style in STYLES:
+            add(f'the foreign port compiles, {style}, {compiler}', lambda c=compiler, s=style:
+                must_compile(c, ALL, None, s))
+
+
+def style_checks(compilers, directory):
+    """What a key style does not need may be missing, and nothing else."""
+    optional = set.union(*STYLES.values())
+    for style, needed in STYLES.items():
+        target = port(directory, f'least_{style}', without(*sorted(optional - needed)) or '')
+        for compiler in compilers:
+            add(f'what {style} does not need is missing, {compiler}', lambda c=compiler, t=target, s=style:
+                must_compile(c, ALL, t, s))
+        for name in sorted(needed if style != EVERYTHING else []):
+            for compiler in in_c(compilers):
+                add(f'{name} missing, {style}, {compiler}', lambda c=compiler, n=name, s=style:
+                    must_fail(c, ALL, pathlib.Path(directory) / f'without_{n}', rf'\b{n}\b', None, s))
+    for number, (what, values, error) in enumerate(LEVELS):
+        target = port(directory, f'levels_{number}', with_constants(values))
+        for compiler in compilers:
+            add(f'{what}, {compiler}', lambda c=compiler, t=target, e=error:
+                must_fail(c, ALL, t, e) if e else must_compile(c, ALL, t))
 
 
 def misuse_checks(compilers):
     must_use = {name for module in MODULES for name, must in functions(module).items() if must}
-    covered = {re.sub(r'\W+|ignoring', '', what) for what, *_, error in MISUSES if error is UNUSED}
+    covered = {found[1] for found in (re.match(r'ignoring (\w+)\(\)', what) for what, *_ in MISUSES) if found}
     add('every must-use function has its check here', lambda:
         '\n'.join(sorted(must_use ^ covered)) if must_use else 'no must-use function found')
-    for what, good, bad, error in MISUSES:
-        for compiler in compilers:
-            add(f'{what}, {compiler}', lambda c=compiler, g=good, b=bad, e=error:
-                must_compile(c, PROGRAM % g) or must_fail(c, PROGRAM % b, None, e))
+    for misuses, program, which in [(MISUSES, PROGRAM, compilers), (MISUSES_IN_C, PROGRAM, in_c(compilers)),
+                                    (MISUSES_OF_ENTER, ALL + '%s\n', compilers)]:
+        for what, good, bad, error in misuses:
+            for compiler in which:
+                add(f'{what}, {compiler}', lambda c=compiler, p=program, g=good, b=bad, e=error:
+                    must_compile(c, p % g) or must_fail(c, p % b, None, e))
 
 
 def gaps():
@@ -190,16 +283,16 @@ def gaps():
             for number, line in enumerate(path.read_text().splitlines()) if line.startswith('#error')}
 
 
-def filled(directory, name, but=None):
-    """A copy of the template with every gap but one filled: hooks' with a trap, macros' with a value."""
+def filled(directory, name, but=(), style=EVERYTHING):
+    """A copy of the template with every gap but some filled: hooks' with a trap, macros' with a value."""
     target = pathlib.Path(directory) / name
     target.mkdir()
     for path in TEMPLATE.glob('*.h'):
         lines = path.read_text().splitlines()
         for (gap_path, number), gap in gaps().items():
-            if gap_path == path and gap != but:
-                lines[number] = f'#define {gap}{FILLINGS[gap]}' if gap in FILLINGS else \
-                    '\t__builtin_trap();'
+            if gap_path == path and gap not in but:
+                lines[number] = f'#define {gap} {style}' if gap == 'HM_PORT_KEY_STYLE' else \
+                    f'#define {gap}{FILLINGS[gap]}' if gap in FILLINGS else '\t__builtin_trap();'
         (target / path.name).write_text('\n'.join(lines) + '\n')
     return target
 
@@ -224,20 +317,23 @@ def silent_gaps(compiler):
 
 def template_checks(compilers, directory):
     add('the template has exactly the gaps of the contract', wrong_gaps)
-    whole = filled(directory, 'template')
+    optional = set.union(*STYLES.values())
     for compiler in compilers:
         add(f'the template names all its gaps, {compiler}', lambda c=compiler: silent_gaps(c))
-        add(f'the template filled in compiles, {compiler}', lambda c=compiler:
-            must_compile(c, (HERE / 'every_function.c').read_text(), whole))
+    for style, needed in STYLES.items():
+        whole = filled(directory, f'template_{style}', optional - needed, style)
+        for compiler in compilers:
+            add(f'the template filled in for {style} compiles, {compiler}', lambda c=compiler, t=whole:
+                must_compile(c, (HERE / 'every_function.c').read_text(), t))
     for name in sorted(set(gaps().values())):
-        target = filled(directory, f'template_{name}', but=name)
+        target = filled(directory, f'template_{name}', {name})
         for compiler in in_c(compilers):
             add(f'the template without {name} only, {compiler}', lambda c=compiler, t=target, n=name:
                 must_fail(c, ALL, t, rf'error: (#error )?"?{n}\b'))
 
 
 def vacuous():
-    counts = {f'hooks of {each.name}': len(hooks(each)) for each in MODULES}
+    counts = {'hooks': sum(len(hooks(each)) for each in MODULES)}
     counts['constants'] = sum(len(constants(each)) for each in MODULES)
     counts['gaps of the template'] = len(gaps())
     # Every HM_PORT_REQUIRE line is understood as a hook.
@@ -253,6 +349,7 @@ if __name__ == '__main__':
         if found:
             add('the contract was understood', vacuous)
             contract_checks(found, temporary)
+            style_checks(found, temporary)
             misuse_checks(found)
             template_checks(found, temporary)
         run()

@@ -5,6 +5,7 @@
 #include <hardmap/pgtable.h>
 
 void every_barrier(void);
+bool every_key(uint64_t esr, uint64_t entry);
 uint64_t every_entry(hm_pte_t *ptep, hm_pte_t pte, hm_pa_t pa);
 void every_invalidation(hm_va_t va, uint64_t size);
 uint64_t every_instruction(uint64_t *address, uint64_t value);
@@ -32,6 +33,16 @@ uint64_t every_entry(hm_pte_t *ptep, hm_pte_t pte, hm_pa_t pa)
 	return hm_arm64_leaf_address(pte).val;
 }
 
+bool every_key(uint64_t esr, uint64_t entry)
+{
+	if (hm_arm64_cpu_has_poe())
+		hm_arm64_poe_enable();
+	else
+		hm_arm64_poe_disable();
+	hm_port_kpkeys_write(hm_port_kpkeys_read());
+	return hm_port_kpkeys_why(esr, entry) == HM_KPKEYS_FAULT_KEY;
+}
+
 void every_invalidation(hm_va_t va, uint64_t size)
 {
 	if (hm_arm64_cpu_has_tlbi_range() && hm_arm64_tlbi_operand(va) &&
@@ -52,5 +63,11 @@ uint64_t every_instruction(uint64_t *address, uint64_t value)
 	hm_insn_tlbi_vaale1is(value);
 	hm_insn_tlbi_rvaae1is(value);
 	hm_insn_tlbi_rvaale1is(value);
+	hm_insn_tlbi_vmalle1();
+	hm_insn_dsb_nsh();
+	hm_insn_msr_por_el1(hm_insn_mrs_por_el1());
+	hm_insn_msr_pir_el1(value);
+	hm_insn_msr_pire0_el1(value);
+	hm_insn_msr_tcr2_el1(hm_insn_mrs_tcr2_el1() | hm_insn_mrs_id_aa64mmfr3_el1());
 	return hm_insn_cas(address, value, hm_insn_mrs_id_aa64isar0_el1());
 }

@@ -3,28 +3,36 @@
  * every_function.c -- calls every inline function of include/hardmap, so that the compiler looks into each;
  * headers.py says which is missing. C and C++. Compiled, never run.
  */
+#include <hardmap/context.h>
+#include <hardmap/kpkeys.h>
 #include <hardmap/lazy_mmu.h>
 #include <hardmap/pgtable.h>
 
+void every_context(void);
 void every_lazy_mmu(void);
+const char *every_level(uint64_t syndrome, hm_va_t va);
 bool every_pgtable(hm_pte_t *ptep, hm_pte_t pte, hm_va_t va);
+
+void every_context(void)
+{
+	hm_context_exception_t interrupted = hm_context_exception_push();
+
+	hm_context_switch_in(hm_context_switch_out());
+	hm_context_exception_pop(interrupted);
+	hm_context_assert_idle();
+}
 
 void every_lazy_mmu(void)
 {
 	hm_lazy_mmu_token_t section = hm_lazy_mmu_enter();
-	hm_context_exception_t interrupted;
 	hm_lazy_mmu_pause_t pause;
 
 	hm_lazy_mmu_queue();
 	hm_lazy_mmu_flush();
 	pause = hm_lazy_mmu_pause();
-	interrupted = hm_context_exception_push();
-	hm_context_switch_in(hm_context_switch_out());
-	hm_context_exception_pop(interrupted);
 	hm_lazy_mmu_resume(pause);
 	if (hm_lazy_mmu_active())
 		hm_lazy_mmu_leave(section);
-	hm_context_assert_idle();
 #ifdef HM_LAZY_MMU_SCOPE
 	{
 		HM_LAZY_MMU_SCOPE(scope);
@@ -32,6 +40,42 @@ void every_lazy_mmu(void)
 		hm_lazy_mmu_queue();
 	}
 #endif
+}
+
+#ifdef HM_HOSTED_LEVEL
+HM_KPKEYS_ENTER(enter_own, HM_HOSTED_LEVEL)
+#endif
+
+const char *every_level(uint64_t syndrome, hm_va_t va)
+{
+	hm_kpkeys_token_t outer, inner;
+	unsigned int level;
+
+	hm_kpkeys_cpu_start();
+	outer = hm_kpkeys_enter_unrestricted();
+	inner = hm_kpkeys_enter_default();
+	hm_kpkeys_leave(inner);
+	hm_kpkeys_leave(outer);
+	outer = hm_kpkeys_enter_text();
+	inner = hm_kpkeys_enter_pgtables();
+	hm_kpkeys_leave(inner);
+	hm_kpkeys_leave(outer);
+#ifdef HM_HOSTED_LEVEL
+	hm_kpkeys_leave(enter_own());
+#endif
+#ifdef HM_KPKEYS_GUARD
+	{
+		HM_KPKEYS_GUARD(guard, hm_kpkeys_enter_text);
+		HM_KPKEYS_GUARD_COND(maybe, hm_kpkeys_enter_pgtables, syndrome);
+		HM_KPKEYS_GUARD_NOOP(never);
+
+		hm_lazy_mmu_queue();
+	}
+#endif
+	hm_kpkeys_leave(hm_kpkeys_none());
+	if (hm_kpkeys_style() == HM_KEY_STYLE_NONE)
+		hm_kpkeys_hand_over();
+	return hm_kpkeys_why_text(hm_kpkeys_why(syndrome, hm_pgtable_leaf(va, &level).val));
 }
 
 bool every_pgtable(hm_pte_t *ptep, hm_pte_t pte, hm_va_t va)

@@ -2,8 +2,8 @@
 """The headers compile wherever they may be included.
 
 Every header of include/hardmap alone, twice, and with the others in either order, as C and C++; its types
-without a port; all of it without standard headers; every inline function of it; and the same for ports/arm64
-with cross compilers.
+without a port; all of it without standard headers; every inline function of it, in each key style; and the same
+for ports/arm64 with cross compilers, its assembler macros included.
 """
 import itertools
 import pathlib
@@ -11,8 +11,8 @@ import re
 import subprocess
 import tempfile
 
-from meta import (FOREIGN, HERE, HOSTED, MODULES, ROOT, WARNINGS, add, available, compiles, functions,
-                  have, includes, run, without_comments)
+from meta import (FOREIGN, HERE, HOSTED, MODULES, ROOT, WARNINGS, add, available, compiles,
+                  definitions, functions, have, includes, run, without_comments)
 
 ARM64 = ['tests/meta/arm64', 'include', 'ports']
 COUNTED = ['tests/meta/arm64', 'include', 'ports/arm64/counted', 'ports']
@@ -22,19 +22,29 @@ ARM64_FLAGS = ['-ffreestanding', '-mgeneral-regs-only', '-mno-outline-atomics']
 
 C = {'c11': ['-std=c11', '-ffreestanding'], 'gnu11': ['-std=gnu11'], 'c2x': ['-std=c2x']}
 CXX = {'c++17': ['-std=c++17']}
+CXX_TOO = {each: [f'-std={each}'] for each in ['c++11', 'c++20']}  # every function, and no more
+STYLES = ['HM_KEY_STYLE_NONE', 'HM_KEY_STYLE_WINDOW', 'HM_KEY_STYLE_STORE', 'HM_KEY_STYLE_RUN_TIME']
 # What users' own warnings may be, beside those of the project. gcc and clang, C.
 STRICT = ['-Wshadow', '-Wcast-qual', '-Wcast-align', '-Wstrict-prototypes', '-Wmissing-prototypes',
           '-Wold-style-definition', '-Wredundant-decls', '-Wdeclaration-after-statement', '-Wvla',
           '-Wsign-conversion', '-Wpointer-arith', '-Wwrite-strings']
 
 
-def dialects():
-    """(name, command, language) of every compiler and standard."""
+# An exception vector's calls, as ports/arm64/poe.h has them.
+EXCEPTION = '''#include <arm64/poe.h>
+	hm_exception_push 272
+	bl	dispatch
+	hm_exception_pop at=272
+'''
+
+
+def dialects(c, cxx):
+    """(name, command, language) of every compiler and those standards."""
     for compiler in available('gcc', 'clang'):
-        for name, flags in C.items():
+        for name, flags in c.items():
             yield f'{compiler} {name}', [compiler, *flags, *WARNINGS, *STRICT], 'c'
     for compiler in available('g++', 'clang++'):
-        for name, flags in CXX.items():
+        for name, flags in cxx.items():
             yield f'{compiler} {name}', [compiler, *flags, *WARNINGS], 'c++'
 
 
@@ -59,6 +69,11 @@ def inclusions():
         yield f'{first.name} before {second.name}', including(first, second)
 
 
+def has_types(header):
+    """Whether a header has types without a port."""
+    return f'#ifndef HM_{header.stem.upper()}_TYPES_H' in header.read_text()
+
+
 def types_only(*headers):
     """The types of the headers, then a global of each struct type, so that they are complete."""
     macros = [f'HM_{each.stem.upper()}_TYPES_ONLY' for each in headers]
@@ -74,15 +89,16 @@ def not_recognised(path):
     """Function definitions of a header that the other checks would overlook."""
     code = without_comments(path.read_text())
     starts = len(re.findall(r'^static (?!_?assert)', code, re.M))
-    return '' if starts == len(functions(path)) else \
-        f'{path.name}: {starts} lines start a static function, {len(functions(path))} are understood'
+    return '' if starts == len(definitions(path)) else \
+        f'{path.name}: {starts} lines start a static function, {len(definitions(path))} are understood'
 
 
 def not_instantiated(paths, command, program, directory):
     """Inline functions that neither the program calls nor its -O0 object contains."""
     target = pathlib.Path(directory) / (program.stem + '.o')
-    done = subprocess.run([*command, '-O0', '-c', str(program), '-o', str(target)], cwd=ROOT,
-                          capture_output=True, text=True)
+    # Those that are always inline would not show.
+    done = subprocess.run([*command, '-Dalways_inline=unused', '-D__always_inline__=__unused__', '-O0', '-c',
+                           str(program), '-o', str(target)], cwd=ROOT, capture_output=True, text=True)
     if done.returncode:
         return done.stderr
     symbols = set(subprocess.run(['nm', str(target)], capture_output=True, text=True, check=True)
@@ -110,25 +126,29 @@ def foreign_symbols(command, program, directory):
 
 
 def native_checks(directory):
-    for dialect, command, language in dialects():
+    typed = [each for each in MODULES if has_types(each)]
+    for dialect, command, language in dialects(C, CXX):
         check = [*command, '-fsyntax-only']
         for what, text in inclusions():
             add(f'{what}, hosted port, {dialect}',
                 lambda c=[*check, *includes(HOSTED)], t=text, l=language: compiles(c, t, l))
-        for name, headers in [(each.name, [each]) for each in MODULES] + [('all', MODULES)]:
+        for name, headers in [(each.name, [each]) for each in typed] + [('all', typed)]:
             add(f'types of {name} without a port, {dialect}',
                 lambda c=[*check, *includes(['include'])], h=headers, l=language:
                 compiles(c, types_only(*h), l))
-        for what, text in [('all modules', including(*MODULES)), ('types', types_only(*MODULES))]:
+        for what, text in [('all modules', including(*MODULES)), ('types', types_only(*typed))]:
             add(f'{what} without standard headers, {dialect}',
                 lambda c=[*check, '-nostdinc', '-DHM_NO_STD_HEADERS', '-include',
-                          str(HERE / 'kernel_types.h'), *includes(FOREIGN)], t=text, l=language:
-                compiles(c, t, l))
-        for level in ['-O0', '-O2']:
-            for port, path in [('hosted', HOSTED), ('foreign', FOREIGN)]:
-                add(f'every function {level}, {port} port, {dialect}',
-                    lambda c=[*command, level, '-S', '-o', '/dev/null', *includes(path)], l=language:
-                    compiles(c, (HERE / 'every_function.c').read_text(), l))
+                          str(HERE / 'kernel_types.h'), '-DFOREIGN_KEY_STYLE=HM_KEY_STYLE_RUN_TIME',
+                          *includes(FOREIGN)], t=text, l=language: compiles(c, t, l))
+    for dialect, command, language in [*dialects(C, CXX), *dialects({}, CXX_TOO)]:
+        every = [('hosted port', HOSTED, '-O0', []), ('hosted port', HOSTED, '-O2', []),
+                 ('hosted port without keys', HOSTED, '-O2', ['-DHM_HOSTED_KEYS=0'])] + \
+            [(f'foreign port, {style}', FOREIGN, '-O2', [f'-DFOREIGN_KEY_STYLE={style}']) for style in STYLES]
+        for what, path, level, flags in every:
+            add(f'every function {level}, {what}, {dialect}',
+                lambda c=[*command, level, *flags, '-S', '-o', '/dev/null', *includes(path)], l=language:
+                compiles(c, (HERE / 'every_function.c').read_text(), l))
     for compiler in available('gcc'):
         add('every_function.c reaches every function',
             lambda c=[compiler, *includes(HOSTED)]:
@@ -138,11 +158,14 @@ def native_checks(directory):
 def arm64_checks(directory):
     for name, command in cross():
         for header in ARM64_HEADERS:
-            text = '#define HM_PORT_ARM64_PAGE_SHIFT 12\n#include <stdbool.h>\n' \
-                   'bool hm_port_arm64_has_tlbi_range(void);\n' + \
+            text = '#define HM_PORT_ARM64_PAGE_SHIFT 12\n#define HM_PORT_KPKEYS_BASE 0\n' \
+                   '#include <stdbool.h>\nbool hm_port_arm64_has_tlbi_range(void);\n' + \
                    f'#include <arm64/{header.name}>\n' * 2
             add(f'ports/arm64/{header.name} alone and twice, {name}',
                 lambda c=[*command, '-fsyntax-only', *includes(['include', 'ports'])], t=text: compiles(c, t))
+        add(f'the assembler macros of poe.h, {name}',
+            lambda c=[*command, '-c', '-o', '/dev/null', *includes(['include', 'ports'])]:
+            compiles(c, EXCEPTION, 'assembler-with-cpp'))
         for level, (path, what), program in itertools.product(
                 ['-O0', '-O2'], [(ARM64, 'arm64'), (COUNTED, 'counted arm64')],
                 ['every_function.c', 'every_arm64.c']):

@@ -75,11 +75,23 @@ def without_comments(text):
     return re.sub(r'/\*.*?\*/|//[^\n]*', lambda found: '\n' * found[0].count('\n') or ' ', text, flags=re.S)
 
 
-def functions(path):
-    """The inline functions that a header defines: {name: whether its result must be used}."""
-    found = re.findall(r'^static (?:inline )?(HM_\w+ )?[\w ]+[ *](\w+)\([^;{]*\)\n\{',
+class Function:
+    """One function that a header defines. The same name twice: in two branches of the preprocessor."""
+
+    def __init__(self, name, marks):
+        self.name, self.must_use = name, 'HM_MUST_USE_' in marks
+
+
+def definitions(path):
+    """The functions that a header defines at file scope, in order: static, with any of the HM_ marks."""
+    found = re.findall(r'^static ((?:inline |HM_\w+_ )*)[\w ]+[ *](\w+)\([^;{]*\)\n\{',
                        without_comments(path.read_text()), re.M)
-    return {name: mark.strip() == 'HM_MUST_USE_' for mark, name in found}
+    return [Function(name, marks.split()) for marks, name in found]
+
+
+def functions(path):
+    """Those by name: {name: whether its result must be used}."""
+    return {each.name: each.must_use for each in definitions(path)}
 
 
 class Hook:

@@ -22,12 +22,15 @@ extern hm_pte_t first, pte, table_descriptor;
 extern hm_pa_t pa;
 extern hm_va_t va;
 extern unsigned int n;
+extern bool patch;
 
 /* The kernel around the library. */
 struct exception_frame;
 struct thread;
-extern struct thread *thread_is_free;
 struct thread *current_thread(void);
 void panic(const char *message);
+void report(const char *why, uint64_t address);
 void dispatch(struct exception_frame *frame);
+bool to_user(const struct exception_frame *frame);
+void cpu_switch(struct thread *self, struct thread *next);
 #endif

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT OR GPL-2.0-only
 """The examples in the documents compile.
 
-Examples are the blocks marked ```c in README.md and ports/README.md, and in the USE part of each module
+Examples are the blocks marked ```c and ```asm in README.md and ports/README.md, and in the USE part of each module
 header's manual the paragraphs whose first line is an #include or ends, its // comment aside, in ; { or }.
 An example is
  - a header, if its first line is a comment that opens with a name: /* thread.h ... */. It is compiled, and
@@ -10,8 +10,9 @@ An example is
    arm64 port's instructions, others those of the hosted port;
  - declarations, if a line is a sole { or starts with static, extern, typedef, struct x { or enum x {;
  - statements of a function, otherwise.
+Those marked ```asm are assembled for arm64.
 #include lines stand before all that. A block without one is compiled as if it included every module. The
-names that examples use freely are in snippet.h. A fragment that is to be read only is no ```c block.
+names that examples use freely are in snippet.h. A fragment that is to be read only is marked otherwise.
 """
 import pathlib
 import re
@@ -26,12 +27,12 @@ FLAGS = [*WARNINGS, '-std=gnu11', '-Wno-unused-parameter', '-Wno-unused-variable
          '-Wno-unused-function', '-fsyntax-only']
 
 
-def blocks(path):
-    """(line number, text) of each ```c block of a document."""
+def blocks(path, mark):
+    """(line number, text) of each block of a document that is marked so."""
     found, start = [], None
     lines = path.read_text().splitlines()
     for number, line in enumerate(lines, 1):
-        if start is None and re.match(r'```c\s*$', line):
+        if start is None and re.match(rf'```{mark}\s*$', line):
             start = number + 1
         elif start is not None and line.startswith('```'):
             found.append((start, '\n'.join(lines[start - 1:number - 1])))
@@ -104,13 +105,23 @@ def document(name, examples, everything, temporary):
             add(f'{name}:{line}, {compiler}', lambda c=command, u=unit: compiles(c, u))
 
 
+def assembler(name, text):
+    """A check of an example in arm64 assembler."""
+    for compiler in available('aarch64-linux-gnu-gcc'):
+        add(f'{name}, aarch64 gcc', lambda: compiles(
+            [compiler, *WARNINGS, '-c', '-o', '/dev/null', *includes(['include', 'ports'])], text,
+            'assembler-with-cpp'))
+
+
 if __name__ == '__main__':
     with tempfile.TemporaryDirectory() as temporary:
         if available('gcc', 'clang'):
             for each in DOCUMENTS:
-                examples = blocks(ROOT / each)
+                examples = blocks(ROOT / each, 'c')
                 add(f'{each} has examples', lambda e=examples: '' if e else 'no ```c block')
                 document(each, examples, True, temporary)
+                for line, text in blocks(ROOT / each, 'asm'):
+                    assembler(f'{each}:{line}', f'#line {line} "{each}"\n{text}\n')
             for each in MODULES:
                 examples = manual_code(each)
                 add(f'the USE part of {each.name} has an example', lambda e=examples: '' if e else 'no code')

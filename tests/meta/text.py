@@ -3,23 +3,26 @@
 import os
 import re
 
-from meta import MODULES, ROOT, add, run
+from meta import MODULES, ROOT, add, run, without_comments
 
 HEADINGS = ['USE', 'STATE', 'CONTEXT', 'ERRORS', 'CONFIG', 'PORT', 'NOT']
 SPDX = 'SPDX-License-Identifier: MIT OR GPL-2.0-only'
 SOURCES = ('.c', '.h', '.S', '.s', '.ld', '.py', '.sh')
 COLUMNS = 110
-# Blocks that stand, byte for byte, in every module header that needs them.
+# Named in ports/hosted/README.md as what the machine would grow.
+PLANNED = {'hm_machine_fetch'}
+# Blocks that a module header has before it uses what they define: as a copy, byte for byte that of the others,
+# or by including a header that has it.
 SHARED = ['HM_PORT_REQUIRE', 'HM_ADDRESS_TYPES']
 
 
-def sources():
-    """The repository's source files: not those of version control, build directories and caches."""
+def sources(endings=SOURCES):
+    """The repository's files with those endings: not those of version control, build directories and caches."""
     for directory, names, files in os.walk(ROOT):
         names[:] = [] if 'build.ninja' in files else \
             [each for each in names if each[0] != '.' and each not in ('subprojects', '__pycache__')]
         for each in sorted(files):
-            if each.endswith(SOURCES):
+            if each.endswith(endings):
                 yield os.path.relpath(os.path.join(directory, each), ROOT)
 
 
@@ -47,6 +50,16 @@ def whitespace(name):
     return '\n'.join(wrong + ([] if not text or text.endswith('\n') else [f'{name}: no newline at the end']))
 
 
+def stale_names(code, prose):
+    """Functions, macros and constants that comments and documents speak of and no code knows."""
+    known = set(PLANNED)
+    for name in code:
+        known.update(re.findall(r'\b(?:hm|HM)_\w+', without_comments(read(name))))
+    return '\n'.join(f'{name}:{number}: there is no {each}'
+                     for name in [*code, *prose] for number, line in enumerate(read(name).splitlines(), 1)
+                     for each in re.findall(r'\bhm_\w+(?=\()|\bHM_\w*[A-Z0-9]\b', line) if each not in known)
+
+
 def manual(path):
     """The opening comment of a module header: its headings, in order, are those of every other."""
     found = re.findall(r'^ \* ([A-Z]{2,}) {2,}', path.read_text().split('*/')[0], re.M)
@@ -67,26 +80,54 @@ def block(path, name):
     return 'not closed'
 
 
+def included(path):
+    """The module headers that a header includes, itself and all."""
+    found, new = set(), {path}
+    while new:
+        found |= new
+        new = {path.with_name(each) for known in new for each in
+               re.findall(r'^#include <hardmap/(\w+\.h)>', known.read_text(), re.M)} - found
+    return found
+
+
+def defines(text):
+    """The macros and types that a block defines."""
+    return set(re.findall(r'^#define (\w+)', text, re.M)) | set(re.findall(r'^\} (\w+);', text, re.M))
+
+
 def shared(name):
-    blocks = {path.name: block(path, name) for path in MODULES}
-    found = {file: text for file, text in blocks.items() if text is not None}
-    first = next(iter(found), None)
-    return '\n'.join(f'{file}: the block {name} is not that of {first}'
-                     for file, text in found.items() if text != found[first]) if found else \
-        f'no header has the block {name}'
+    blocks = {path: block(path, name) for path in MODULES}
+    found = [path for path in MODULES if blocks[path] is not None]
+    if not found:
+        return f'no header has the block {name}'
+    names = defines(blocks[found[0]])
+    used = re.compile(rf'\b({"|".join(sorted(names))})\b')
+    wrong = [f'{path.name}: the block {name} is not that of {found[0].name}'
+             for path in found if blocks[path] != blocks[found[0]]]
+    for path in MODULES:
+        text = path.read_text().replace(blocks[path] or '', '')
+        wrong += [f'{path.name}: {each} is defined outside of the block {name}'
+                  for each in sorted(names & defines(text))]
+        if used.search(text) and not included(path) & set(found):
+            wrong.append(f'{path.name}: uses {used.search(text)[1]} and neither has the block {name} '
+                         'nor includes a header that has it')
+    return '\n'.join(wrong)
 
 
 if __name__ == '__main__':
     files = list(sources())
     code = [each for each in files if each.endswith(('.c', '.h'))]
-    known = {'include/hardmap/lazy_mmu.h', 'tests/meta/text.py', 'ports/arm64/insn.h'}
+    known = {'include/hardmap/context.h', 'tests/meta/text.py', 'ports/arm64/insn.h'}
     add('the sources were found', lambda: '\n'.join(f'{each}: not found' for each in known - set(files)))
     for path in MODULES:
         add(f'{path.name} opens with its manual', lambda p=path: manual(p))
     for each in SHARED:
-        add(f'the block {each} is the same everywhere', lambda n=each: shared(n))
+        add(f'the block {each} is everywhere, and the same', lambda n=each: shared(n))
     for what, function, names in [('its licence', spdx, files), ('no long line', columns, code),
                                   ('clean white space', whitespace, files)]:
         add(f'each of {len(names)} files has {what}', lambda f=function, n=names:
             '\n'.join(filter(None, map(f, n))))
+    # The changelog speaks of what was.
+    prose = [each for each in sources(('.md', '.litmus')) if each != 'CHANGELOG.md']
+    add('what is spoken of exists', lambda: stale_names(code, prose))
     run()

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
  * program.c -- the decoder and its operations. Each thread maps, uses and unmaps pages of its own
- * (slots), fills and links tables of its own, opens and leaves sections, and tells other threads of
- * its pages. What it may rely on it knows from the contract alone: an entry is `usable` after a
+ * (slots), fills and links tables of its own, opens and leaves sections and levels, and tells other
+ * threads of its pages. What it may rely on it knows from the contract alone: an entry is `usable` after a
  * publication that the headers promise, and only then is it accessed without a net.
+ *
+ * Half of the programs run with window keys: page tables carry HM_KEY_PGTABLES in a linear map, by which
+ * the machine judges every store of the library. Each thread knows at which level it is, and so what a
+ * store of its own to a table must find there: at the default level, in handlers, between two threads,
+ * and after a return from user mode or from a CPU's sleep, a fault.
  */
 #include "program.h"
 #include <hardmap/pgtable.h>
@@ -22,24 +27,29 @@ enum {
 	SLOT_TABLE, /* level 0: the threads' slots */
 	HANDLER_TABLE, /* level 0: an entry a CPU and depth for interrupt handlers */
 	HANDLER_FRAME,
+	KEYED_FRAME = HANDLER_FRAME, /* data with a key of the kernel's own in the linear map */
 	FIRST_TABLE_FRAME, /* what the threads' own tables map: FRAMES pages, by turns */
 	/* The threads' own tables: THREADS * TABLES pages. */
 	FIRST_TABLE = FIRST_TABLE_FRAME + FRAMES,
-	FIRST_FRAME = FIRST_TABLE + THREADS * TABLES, /* THREADS * FRAMES * SLOTS pages */
+	LINEAR_TABLE = FIRST_TABLE + THREADS * TABLES, /* level 0: every page of memory */
+	FIRST_FRAME, /* THREADS * FRAMES * SLOTS pages */
 };
 _Static_assert(FIRST_FRAME + THREADS * FRAMES * SLOTS <= HM_MACHINE_PAGES, "memory is too small");
 
 /* What the entries of MIDDLE translate. */
 #define WINDOW UINT64_C(0xffff800000000000)
 #define HANDLER_REGION 1
+#define LINEAR_REGION 2
 #define FIRST_TABLE_REGION 8
 
-enum frame_kind { SECTION, PAUSE };
+enum frame_kind { SECTION, PAUSE, LEVEL };
 
 struct frame {
 	enum frame_kind kind;
 	hm_lazy_mmu_token_t section;
 	hm_lazy_mmu_pause_t pause;
+	hm_kpkeys_token_t level;
+	unsigned int entered; /* which level */
 };
 
 struct mapping {
@@ -73,7 +83,7 @@ static struct {
 	struct worker workers[THREADS];
 	struct message messages[THREADS];
 	unsigned int handler_depth[THREADS];
-	bool misused;
+	bool misused, keys;
 } program;
 
 static unsigned int next_byte(void)
@@ -135,6 +145,27 @@ static void wrote(struct worker *self, struct mapping *mapping)
 	mapping->usable = eager(self);
 }
 
+/* The level that this thread is at, where there are any. */
+static unsigned int level_of(const struct worker *self)
+{
+	unsigned int level = HM_KPKEYS_DEFAULT, i;
+	bool held = false;
+
+	for (i = 0; i < self->depth; i++) {
+		const struct frame *frame = &self->frames[i];
+
+		if (frame->kind == LEVEL) {
+			level = frame->entered;
+		} else if (frame->kind == PAUSE) {
+			held = true;
+			level = HM_KPKEYS_DEFAULT;
+		} else if (!held) {
+			level = HM_KPKEYS_PGTABLES;
+		}
+	}
+	return level;
+}
+
 /* ---- operations ---- */
 
 static unsigned int frame_page(const struct worker *self, unsigned int slot)
@@ -168,6 +199,29 @@ static void enter(struct worker *self)
 	self->depth++;
 }
 
+HM_KPKEYS_ENTER(enter_machine_level, HM_MACHINE_LEVEL)
+
+static void enter_level(struct worker *self, unsigned int level)
+{
+	struct frame *frame = &self->frames[self->depth];
+
+	if (self->depth == NESTING || self->misused)
+		return;
+	frame->kind = LEVEL;
+	frame->entered = level;
+	if (level == HM_KPKEYS_PGTABLES)
+		frame->level = hm_kpkeys_enter_pgtables();
+	else if (level == HM_KPKEYS_TEXT)
+		frame->level = hm_kpkeys_enter_text();
+	else if (level == HM_KPKEYS_UNRESTRICTED)
+		frame->level = hm_kpkeys_enter_unrestricted();
+	else if (level == HM_MACHINE_LEVEL)
+		frame->level = enter_machine_level();
+	else
+		frame->level = hm_kpkeys_enter_default();
+	self->depth++;
+}
+
 static void pause(struct worker *self)
 {
 	struct frame *frame = &self->frames[self->depth];
@@ -187,14 +241,17 @@ static void leave(struct worker *self)
 	if (!self->depth)
 		return;
 	frame = &self->frames[--self->depth];
-	if (frame->kind == PAUSE) {
+	if (frame->kind == LEVEL) {
+		hm_kpkeys_leave(frame->level);
+	} else if (frame->kind == PAUSE) {
 		hm_lazy_mmu_resume(frame->pause);
+		published(self);
 	} else {
 		hm_lazy_mmu_leave(frame->section);
 		self->used = frame->section;
 		self->has_used = true;
+		published(self);
 	}
-	published(self);
 	if (!self->depth && self->misused) {
 		hm_lazy_mmu_flush();
 		self->misused = false;
@@ -341,7 +398,10 @@ static void use_with_handler(struct worker *self, unsigned int slot)
 	interrupted = hm_context_exception_push();
 	if (!hm_pgtable_fault_is_spurious(va, HM_ACCESS_READ))
 		hm_machine_violation("a fault that the tables do not explain is not spurious");
+	if (hm_machine_random(2)) /* the handler needs the page itself */
+		expect(va, HM_ACCESS_READ, true);
 	hm_context_exception_pop(interrupted);
+	hm_machine_fault_return();
 	expect(va, HM_ACCESS_READ, true);
 }
 
@@ -414,13 +474,74 @@ static void listen(struct worker *self)
 	message->full = false;
 }
 
+/* Nobody who is at the default level writes a table. */
+static void stray(unsigned int choice)
+{
+	static const unsigned int tables[] = { ROOT,          UPPER,        MIDDLE,     SLOT_TABLE,
+					       HANDLER_TABLE, LINEAR_TABLE, FIRST_TABLE };
+
+	if (program.keys)
+		hm_machine_stray(tables[choice % (sizeof(tables) / sizeof(*tables))]);
+}
+
+/* A store of the thread's own to a page of each key finds what its level says. */
+static void store_by_level(struct worker *self, unsigned int choice)
+{
+	static const unsigned int pages[] = { FIRST_FRAME, MIDDLE, KEYED_FRAME };
+	const hm_va_t va = va_of(LINEAR_REGION, pages[choice % 3]);
+	unsigned int level = level_of(self);
+	bool open = choice % 3 == 0 || level == HM_KPKEYS_UNRESTRICTED ||
+		    level == (choice % 3 == 1 ? HM_KPKEYS_PGTABLES : HM_KPKEYS_FIRST_FREE);
+
+	if (program.keys && !self->misused)
+		expect(va, HM_ACCESS_WRITE, open);
+}
+
 /* A voluntary switch. */
 static void yield(void)
 {
 	hm_context_switch_t away = hm_context_switch_out();
 
+	stray(hm_machine_random(8));
 	hm_machine_switch();
+	stray(hm_machine_random(8));
 	hm_context_switch_in(away);
+}
+
+/* To user mode and back. */
+static void visit_user(struct worker *self)
+{
+	hm_context_exception_t entry;
+
+	if (self->depth)
+		return;
+	hm_context_assert_idle();
+	stray(hm_machine_random(8));
+	hm_machine_fault_return();
+	hm_machine_fault(); /* a system call */
+	entry = hm_context_exception_push();
+	stray(hm_machine_random(8));
+	hm_context_exception_pop(entry);
+	hm_machine_fault_return();
+	published(self); /* nothing was owed, or it was a misuse and is published */
+}
+
+/* What each CPU does before it runs anything, and again when it wakes up with its registers lost. */
+static void start_cpu(void)
+{
+	hm_arm64_poe_enable();
+	hm_kpkeys_cpu_start();
+	stray(hm_machine_random(8));
+}
+
+static void sleep_and_resume(struct worker *self)
+{
+	if (!program.keys || self->depth)
+		return;
+	hm_machine_mask(true);
+	hm_machine_reset_cpu();
+	start_cpu();
+	hm_machine_mask(false);
 }
 
 /* ---- interrupts ---- */
@@ -431,6 +552,7 @@ static void handle_interrupt(unsigned int depth)
 	hm_pte_t *entry = table(HANDLER_TABLE) + index;
 	hm_va_t va = va_of(HANDLER_REGION, index);
 
+	stray(depth + index);
 	if (hm_machine_random(2)) {
 		hm_pte_set(entry, leaf(HANDLER_FRAME, false));
 	} else {
@@ -467,8 +589,13 @@ static void operate(struct worker *self)
 	switch (byte & 31) {
 	case 0:
 	case 1:
-	case 2:
 		enter(self);
+		break;
+	case 2:
+		if (slot < 4)
+			enter(self);
+		else
+			enter_level(self, next_byte() % (HM_KPKEYS_FIRST_FREE + 1));
 		break;
 	case 3:
 	case 4:
@@ -487,8 +614,10 @@ static void operate(struct worker *self)
 		break;
 	case 9:
 	case 10:
-	case 11:
 		map(self, slot);
+		break;
+	case 11:
+		store_by_level(self, slot);
 		break;
 	case 12:
 		map_by_update(self, slot);
@@ -512,8 +641,15 @@ static void operate(struct worker *self)
 		use(self, slot, HM_ACCESS_READ);
 		break;
 	case 21:
-	case 22:
 		use(self, slot, HM_ACCESS_WRITE);
+		break;
+	case 22:
+		if (slot < 4)
+			use(self, slot, HM_ACCESS_WRITE);
+		else if (slot < 6)
+			visit_user(self);
+		else
+			sleep_and_resume(self);
 		break;
 	case 23:
 		use_with_handler(self, slot);
@@ -546,15 +682,36 @@ static void body(void *argument)
 	struct worker *self = argument;
 	unsigned int i;
 
+	stray(self->number); /* whoever ran here before left nothing open */
 	while (program.left)
 		operate(self);
 	while (self->depth)
 		leave(self);
 	hm_context_assert_idle();
+	stray(self->number);
 	for (i = 0; i < SLOTS; i++)
 		use(self, i, HM_ACCESS_WRITE);
 	for (i = 0; i < TABLES; i++)
 		use_table(self, i, i);
+}
+
+/* Every page of memory once more, tables with their key. */
+static void map_linear(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < HM_MACHINE_PAGES; i++) {
+		bool is_table = i <= HANDLER_TABLE || i == LINEAR_TABLE ||
+				(i >= FIRST_TABLE && i < FIRST_TABLE + THREADS * TABLES);
+		uint64_t key = is_table           ? HM_ARM64_KEY(HM_KEY_PGTABLES)
+			       : i == KEYED_FRAME ? HM_ARM64_KEY(HM_MACHINE_KEY)
+						  : 0;
+
+		hm_pte_fill(table(LINEAR_TABLE) + i, 1,
+			    hm_arm64_leaf(hm_machine_page(i), 0, HM_ARM64_KERNEL_RW | key), 0);
+	}
+	hm_pte_link(table(MIDDLE) + LINEAR_REGION, hm_arm64_table(hm_machine_page(LINEAR_TABLE)));
+	hm_machine_set_linear(va_of(LINEAR_REGION, 0).val);
 }
 
 struct program_result program_run(struct hm_machine *machine, const uint8_t *bytes, size_t size)
@@ -573,13 +730,24 @@ struct program_result program_run(struct hm_machine *machine, const uint8_t *byt
 	config.interrupt = next_byte() / 4;
 	for (i = 0; i < 4; i++)
 		config.seed = config.seed << 8 | next_byte();
+	program.keys = false; /* not yet */
+	if (HM_MACHINE_KEYS && config.seed & 1) {
+		config.key_style = HM_KEY_STYLE_WINDOW;
+		config.start = start_cpu;
+	}
 	hm_machine_start(machine, &config);
+	if (config.start)
+		config.start(); /* the boot CPU, which sets up the tables */
 	hm_machine_set_root(ROOT);
 	hm_pte_link(table(ROOT) + hm_port_pgtable_index(va_of(0, 0), 3),
 		    hm_arm64_table(hm_machine_page(UPPER)));
 	hm_pte_link(table(UPPER), hm_arm64_table(hm_machine_page(MIDDLE)));
 	hm_pte_link(table(MIDDLE), hm_arm64_table(hm_machine_page(SLOT_TABLE)));
 	hm_pte_link(table(MIDDLE) + HANDLER_REGION, hm_arm64_table(hm_machine_page(HANDLER_TABLE)));
+	if (config.start) {
+		map_linear();
+		program.keys = true;
+	}
 	for (i = 0; i < program.threads; i++) {
 		const struct worker fresh = { .number = i };
 

@@ -39,6 +39,7 @@ HOSTED_PROBE = ['tests/contract/probe_arm64.c', 'tests/contract/probe_hosted.c']
 # program: (port, sources compiled against the tree, objects of COMMON, defines)
 PROGRAMS = {
     'model': ('model', ['tests/model/program.c'], ['machine', 'random'], []),
+    'model_plain': ('model', ['tests/model/program.c'], ['machine', 'random'], ['-DHM_MACHINE_KEYS=0']),
     'contract': ('hosted', BODIES + HOSTED_PROBE, ['hosted'] + PLAIN,
                  ['-DSUITE=contract', '-DCONTRACT_EXCEPTION_PUSH=1']),
     'unit': ('hosted', UNIT, ['hosted'] + PLAIN, ['-DSUITE=unit']),
@@ -49,7 +50,8 @@ PROGRAMS = {
     'contract_foreign': ('foreign', BODIES + ['tests/contract/probe_foreign.c'], PLAIN,
                          ['-DSUITE=foreign', '-DCONTRACT_EXCEPTION_PUSH=1']),
 }
-SUITES = [each for each in PROGRAMS if each != 'model']
+MODELS = [each for each in PROGRAMS if each.startswith('model')]
+SUITES = [each for each in PROGRAMS if each not in MODELS]
 
 
 class DoesNotCompile(Exception):

@@ -17,12 +17,26 @@ static inline struct hm_context *hm_port_context(void)
 	return hm_machine_context();
 }
 
-#define HM_PORT_KPKEYS_BASE 0
-#define HM_PORT_KPKEYS_LEVELS(LEVEL)
+/* A key and a level of the kernel's own: the last key, so that a register that is cut short lacks it. */
+#define HM_MACHINE_KEY 7
+#define HM_MACHINE_LEVEL HM_KPKEYS_FIRST_FREE
+#define HM_PORT_KPKEYS_BASE HM_KEY_ALLOW(HM_MACHINE_KEY, HM_KEY_READ)
+#define HM_PORT_KPKEYS_LEVELS(LEVEL) \
+	LEVEL(HM_MACHINE_LEVEL, HM_KEY_ALLOW(HM_MACHINE_KEY, HM_KEY_WRITE))
 static inline unsigned int hm_port_key_style(void)
 {
 	return hm_machine->config.key_style ? hm_machine->config.key_style : HM_KEY_STYLE_NONE;
 }
+#include <arm64/poe.h>
+
+/* Keys by the build: 1, what the machine's configuration says; 0, none, as a port without them compiles. */
+#ifndef HM_MACHINE_KEYS
+#define HM_MACHINE_KEYS 1
+#endif
+#if !HM_MACHINE_KEYS
+#undef HM_PORT_KEY_STYLE
+#define HM_PORT_KEY_STYLE HM_KEY_STYLE_NONE
+#endif
 
 /* Physical addresses start at 1 GiB, so that none is mistaken for an index or a null. */
 static inline hm_pte_t *hm_port_pgtable_map(hm_pa_t table)
@@ -32,7 +46,7 @@ static inline hm_pte_t *hm_port_pgtable_map(hm_pa_t table)
 
 static inline hm_pte_t *hm_port_pgtable_root(hm_va_t va)
 {
-	return va.val >> 63 ? hm_machine->root : NULL;
+	return va.val >> 63 ? hm_machine->software_root : NULL;
 }
 
 static inline bool hm_port_arm64_has_tlbi_range(void)
@@ -42,7 +56,6 @@ static inline bool hm_port_arm64_has_tlbi_range(void)
 
 #include <arm64/barrier.h>
 #include <arm64/fault.h>
-#include <arm64/poe.h>
 #include <arm64/tlbi.h>
 #include <arm64/vmsa.h>
 #endif

@@ -158,7 +158,8 @@ static void pass(void)
 {
 	struct hm_machine_thread *self = running();
 
-	swapcontext(&self->context, &hm_machine->scheduler);
+	if (hm_machine->scheduling)
+		swapcontext(&self->context, &hm_machine->scheduler);
 }
 
 void hm_machine_pass(void)
@@ -301,6 +302,7 @@ void hm_machine_run(void)
 	}
 	for (unsigned int i = 0; i < m->config.cpus && i < m->thread_count; i++)
 		give(i, &m->threads[i]);
+	m->scheduling = true;
 
 	for (;;) {
 		struct hm_machine_cpu *cpu = NULL;
@@ -327,6 +329,13 @@ void hm_machine_run(void)
 	for (unsigned int i = 0; i < m->config.cpus; i++)
 		m->cpus[i].thread = NULL;
 	m->cpu = m->running = 0;
+	m->scheduling = false;
+}
+
+void hm_machine_become(unsigned int thread)
+{
+	hm_machine->running = thread;
+	hm_machine->cpus[hm_machine->cpu].thread = &hm_machine->threads[thread];
 }
 
 /* ---- table memory: what a walker may see ---- */
@@ -454,7 +463,8 @@ static bool emptied(uint64_t since, uint64_t va, uint64_t bytes)
 
 			if (each->issued <= since)
 				break;
-			if (!each->completed || !each->tables || each->local || !covers(each, va + done))
+			if (!each->completed || !each->tables || each->local ||
+			    !covers(each, va + done))
 				continue;
 			if (!each->pages)
 				return true;
@@ -488,11 +498,13 @@ struct walk {
 #define W 4u
 /* Base permissions by the encoding of PIR_EL1 (Arm ARM D8.4.3.1): with overlay below 8, without from there on.
  * Reserved ones give nothing; 9, GCS, is readable. */
-static const uint8_t base_permissions[16] = { 0, R, X,	   R | X, 0,	 R | W, R | W | X, R | W | X,
-					      R, R, R | X, 0,	  R | W, 0,	R | W | X, 0 };
+static const uint8_t base_permissions[16] = { 0,         R,         X,         R | X, 0,     R | W,
+					      R | W | X, R | W | X, R,         R,     R | X, 0,
+					      R | W,     0,         R | W | X, 0 };
 
 /* What EL1 may do with a leaf by those registers. */
-static unsigned int indirect(uint64_t value, uint64_t pir, uint64_t pire0, uint64_t por)
+static unsigned int indirect(uint64_t value, uint64_t pir, uint64_t pire0, bool overlays,
+			     uint64_t por)
 {
 	unsigned int index = (value & UXN ? 8u : 0) | (value & PXN ? 4u : 0) |
 			     (value & DIRTY_OR_WRITE ? 2u : 0) | (value & USER ? 1u : 0);
@@ -503,10 +515,11 @@ static unsigned int indirect(uint64_t value, uint64_t pir, uint64_t pire0, uint6
 	/* Privileged execution and unprivileged writing take everything from both. */
 	if (((have & X) || mine == 9) && ((base_permissions[others] & W) || others == 9))
 		return 0;
-	if (mine < 8)
+	if (mine < 8 && overlays)
 		have &= overlay < 8 ? overlay : 0;
+	/* Not both: the overlay decides for execution, without one it is writing that stays. */
 	if (mine == 6 && (have & X))
-		have &= ~W;
+		have &= overlays ? ~W : ~X;
 	return value & NOT_DIRTY ? have & ~W : have;
 }
 
@@ -522,7 +535,9 @@ static struct verdict judge(unsigned int cpu, uint64_t value, enum hm_access acc
 	const struct hm_machine_register_state *pir = &r[HM_MACHINE_PIR_EL1];
 	const struct hm_machine_register_state *pire0 = &r[HM_MACHINE_PIRE0_EL1];
 	const struct hm_machine_register_state *por = &r[HM_MACHINE_POR_EL1];
-	const unsigned int wanted = access == HM_ACCESS_WRITE ? W : access == HM_ACCESS_EXECUTE ? X : R;
+	const unsigned int wanted = access == HM_ACCESS_WRITE     ? W
+				    : access == HM_ACCESS_EXECUTE ? X
+								  : R;
 	const unsigned int direct = R | (value & READONLY ? 0 : W) | (value & PXN ? 0 : X);
 	struct verdict verdict = { false, false };
 	unsigned int i, j, k, l;
@@ -541,14 +556,12 @@ static struct verdict judge(unsigned int cpu, uint64_t value, enum hm_access acc
 		for (j = 0; j < pir->possible_count; j++)
 			for (k = 0; k < pire0->possible_count; k++)
 				for (l = 0; l < por->possible_count; l++) {
-					uint64_t overlay = tcr2->possible[i] & POE ?
-								   por->possible[l] :
-								   UINT64_C(0x7777777777777777);
-					unsigned int have = indirect(value, pir->possible[j],
-								     pire0->possible[k], overlay);
+					unsigned int have = indirect(
+						value, pir->possible[j], pire0->possible[k],
+						tcr2->possible[i] & POE, por->possible[l]);
 
-					*(have & wanted ? &verdict.permitted : &verdict.denied) =
-						true;
+					*(have & wanted ? &verdict.permitted
+							: &verdict.denied) = true;
 				}
 	}
 	return verdict;
@@ -688,9 +701,10 @@ enum hm_machine_outcome hm_machine_access(hm_va_t va, enum hm_access access)
 	truth = judge(hm_machine->cpu, walk.truth, access);
 	allowed = truth.permitted;
 	if (truth.permitted && truth.denied)
-		hm_machine_violation("the access to %#llx may come before a register write that is not "
-				     "synchronised",
-				     (unsigned long long)va.val);
+		hm_machine_violation(
+			"the access to %#llx may come before a register write that is not "
+			"synchronised",
+			(unsigned long long)va.val);
 	else if ((walk.sizes & (walk.sizes - 1)) && hm_machine->config.bbm_level < 3)
 		hm_machine_violation(
 			"TLB conflict at %#llx: entries of two sizes before BBM level 3",
@@ -713,6 +727,13 @@ void hm_machine_fault(void)
 {
 	hm_machine->now++;
 	record("fault", 0, 0);
+	synchronise(hm_machine->cpu);
+}
+
+void hm_machine_fault_return(void)
+{
+	hm_machine->now++;
+	record("return from the fault", 0, 0);
 	synchronise(hm_machine->cpu);
 }
 
@@ -911,11 +932,13 @@ static void check_linear(uint32_t where)
 		return;
 	walk = walk_all(hm_machine->cpu, va, HM_ACCESS_WRITE, true, HM_MACHINE_PAGES);
 	if (walk.denied)
-		hm_machine_violation("a store to page %u may be denied: without its key, or not yet with "
-				     "it",
-				     page);
+		hm_machine_violation(
+			"a store to page %u may be denied: without its key, or not yet with "
+			"it",
+			page);
 	else if (walk.faults || !walk.permitted)
-		hm_machine_violation("a store to page %u where the linear map has no translation", page);
+		hm_machine_violation("a store to page %u where the linear map has no translation",
+				     page);
 }
 
 void hm_machine_set_linear(uint64_t linear)
@@ -1013,11 +1036,13 @@ void hm_machine_write_register(enum hm_machine_register which, uint64_t value)
 {
 	struct hm_machine_register_state *state;
 
-	step(which == HM_MACHINE_POR_EL1 ? HM_INSN_MSR_POR_EL1 : HM_INSN_KINDS, "MSR", which, value);
+	step(which == HM_MACHINE_POR_EL1 ? HM_INSN_MSR_POR_EL1 : HM_INSN_KINDS, "MSR", which,
+	     value);
 	/* Not before: the thread may be on another CPU after the step. */
 	state = &hm_machine->cpus[hm_machine->cpu].registers[which];
 	if (which == HM_MACHINE_POR_EL1 && value >> 32)
-		hm_machine_violation("POR_EL1: reserved bits are set: %#llx", (unsigned long long)value);
+		hm_machine_violation("POR_EL1: reserved bits are set: %#llx",
+				     (unsigned long long)value);
 	if (which == HM_MACHINE_POR_EL1 && (value & 7) != 7)
 		hm_machine_violation("POR_EL1 closes key 0: %#llx", (unsigned long long)value);
 	if (state->possible_count == HM_MACHINE_VALUES) {
@@ -1104,7 +1129,8 @@ void hm_machine_start(struct hm_machine *machine, const struct hm_machine_config
 	for (unsigned int i = 0; i < HM_MACHINE_THREADS; i++)
 		memset(&machine->threads[i], 0, offsetof(struct hm_machine_thread, stack));
 	machine->thread_count = machine->running = 0;
-	machine->root = NULL;
+	machine->root = machine->software_root = NULL;
+	machine->scheduling = false;
 	memset(machine->table_level, 0, sizeof(machine->table_level));
 	memset(machine->newest, 0, sizeof(machine->newest));
 	memset(machine->memory, 0, sizeof(machine->memory));
@@ -1119,7 +1145,7 @@ void hm_machine_start(struct hm_machine *machine, const struct hm_machine_config
 
 void hm_machine_set_root(unsigned int number)
 {
-	hm_machine->root = hm_machine->memory[number];
+	hm_machine->root = hm_machine->software_root = hm_machine->memory[number];
 	mark_table(number, LEVELS - 1, UINT64_C(0xffff000000000000));
 }
 

@@ -116,7 +116,8 @@ struct hm_machine_register_state {
 	uint64_t value; /* written last */
 	uint64_t possible[HM_MACHINE_VALUES]; /* any of them may be in effect */
 	unsigned int possible_count;
-	unsigned int steps; /* of synchronise, invalidate, complete, synchronise: how many are done */
+	unsigned int
+		steps; /* of synchronise, invalidate, complete, synchronise: how many are done */
 };
 
 struct hm_machine_cpu {
@@ -157,10 +158,13 @@ struct hm_machine {
 	unsigned int cpu; /* that executes now */
 	struct hm_machine_thread threads[HM_MACHINE_THREADS];
 	unsigned int thread_count, running;
+	bool scheduling; /* inside hm_machine_run() */
 	ucontext_t scheduler;
 
 	hm_pte_t *root; /* top-level table, of the upper half of the address space */
-	uint64_t linear; /* where memory is mapped for the kernel's own stores, 0: they are not checked */
+	hm_pte_t *software_root; /* what hm_port_pgtable_root() answers: the same, unless a test has its own */
+	uint64_t
+		linear; /* where memory is mapped for the kernel's own stores, 0: they are not checked */
 	/* Per page: the level of the live table in it + 1, 0: no table; and what it translates. */
 	uint8_t table_level[HM_MACHINE_PAGES];
 	uint64_t table_base[HM_MACHINE_PAGES];
@@ -194,6 +198,8 @@ void hm_machine_run(void);
 
 /* The physical address of a page of memory; and a number below n, from the seed (0 if n is). */
 hm_pa_t hm_machine_page(unsigned int number);
+/* CPU 0 is in the context of that thread, which never runs: no switch, just that. For straight-line tests. */
+void hm_machine_become(unsigned int thread);
 unsigned int hm_machine_random(unsigned int n);
 
 /* Relies on the translation: as the tables stand, the access is permitted (or not), and every walk that
@@ -229,8 +235,9 @@ void hm_machine_switch(void);
 void hm_machine_pass(void);
 /* That, and an interrupt may come. All instructions begin with it; code between them may have more. */
 void hm_machine_point(void);
-/* An exception is taken: its entry is a context synchronisation event. */
+/* An exception is taken, and returned from: each is a context synchronisation event. */
 void hm_machine_fault(void);
+void hm_machine_fault_return(void);
 /* This CPU was off: its registers are unknown, its TLB is empty. For a resume. */
 void hm_machine_reset_cpu(void);
 /* Interrupts masked, for the running thread; returns what it was before. */

@@ -5,7 +5,9 @@
  * returns.
  *
  * CONFIG   BENCH_LAZY_OFFSET    where in the thread the state is; a multiple of 8, not 0
- *          BENCH_FAULT_ATOMIC, BENCH_FAULT_CALL, BENCH_FAULT_LONG, BENCH_FAULT_UNKNOWN
+ *          BENCH_KEY_STYLE      HM_KEY_STYLE_WINDOW or HM_KEY_STYLE_RUN_TIME; without it there are no keys
+ *          BENCH_FAULT_ATOMIC, BENCH_FAULT_CALL, BENCH_FAULT_LONG (how many instructions),
+ *          BENCH_FAULT_UNKNOWN; with windows BENCH_FAULT_SYNC, BENCH_FAULT_KEY_WRITE
  *                               make the hot paths worse in a way that the reader has to notice
  */
 #ifndef BENCH_HARDMAP_PORT_H
@@ -52,9 +54,13 @@ static inline void bench_fault(struct thread *thread)
 
 	bench_callee();
 #elif defined(BENCH_FAULT_LONG)
-	__asm__ volatile("nop");
+	__asm__ volatile(".rept %0\n\tnop\n\t.endr" : : "i"(BENCH_FAULT_LONG));
 #elif defined(BENCH_FAULT_UNKNOWN)
 	__asm__ volatile("rbit %0, %0" : "+r"(thread));
+#elif defined(BENCH_FAULT_SYNC)
+	hm_insn_isb();
+#elif defined(BENCH_FAULT_KEY_WRITE)
+	hm_port_kpkeys_write(hm_port_kpkeys_read());
 #endif
 }
 

@@ -30,6 +30,7 @@
 struct foreign {
 	struct hm_context *context;
 	hm_pte_t *root;
+	unsigned int key_style; /* for HM_KEY_STYLE_RUN_TIME */
 	uint64_t forbidden; /* the key register: per key bit 0 no access, bit 1 no write */
 	unsigned int publish, sync, switched, order, stores, key_writes, bugs;
 };
@@ -57,20 +58,25 @@ static inline void hm_port_context_switch(void)
 	foreign.switched++;
 }
 
-#ifdef FOREIGN_KEY_STYLE
+#ifdef FOREIGN_KEY_STYLE /* the build's choice */
 #define HM_PORT_KEY_STYLE FOREIGN_KEY_STYLE
 #else
 #define HM_PORT_KEY_STYLE HM_KEY_STYLE_NONE
 #endif
+static inline unsigned int hm_port_key_style(void)
+{
+	return HM_PORT_KEY_STYLE ? HM_PORT_KEY_STYLE : foreign.key_style;
+}
+
 #define HM_PORT_KPKEYS 16
-#define FOREIGN_KEY_(permissions, key)                                                           \
-	((uint64_t)(((permissions) >> (4 * (key)) & HM_KEY_READ) ? 0 : 1) << (2 * (key)) |       \
+#define FOREIGN_KEY_(permissions, key)                                                     \
+	((uint64_t)(((permissions) >> (4 * (key)) & HM_KEY_READ) ? 0 : 1) << (2 * (key)) | \
 	 (uint64_t)(((permissions) >> (4 * (key)) & HM_KEY_WRITE) ? 0 : 2) << (2 * (key)))
-#define FOREIGN_KEYS_(permissions, key)                                            \
-	(FOREIGN_KEY_(permissions, key) | FOREIGN_KEY_(permissions, (key) + 1) |   \
+#define FOREIGN_KEYS_(permissions, key)                                          \
+	(FOREIGN_KEY_(permissions, key) | FOREIGN_KEY_(permissions, (key) + 1) | \
 	 FOREIGN_KEY_(permissions, (key) + 2) | FOREIGN_KEY_(permissions, (key) + 3))
-#define HM_PORT_KPKEYS_REGISTER(permissions)                              \
-	(FOREIGN_KEYS_(permissions, 0) | FOREIGN_KEYS_(permissions, 4) |  \
+#define HM_PORT_KPKEYS_REGISTER(permissions)                             \
+	(FOREIGN_KEYS_(permissions, 0) | FOREIGN_KEYS_(permissions, 4) | \
 	 FOREIGN_KEYS_(permissions, 8) | FOREIGN_KEYS_(permissions, 12))
 #define HM_PORT_KPKEYS_BASE HM_KEY_ALLOW(15, HM_KEY_READ)
 #define HM_PORT_KPKEYS_LEVELS(LEVEL) LEVEL(7, HM_KEY_ALLOW(15, HM_KEY_WRITE))
@@ -95,7 +101,7 @@ static inline enum hm_kpkeys_fault hm_port_kpkeys_why(uint64_t syndrome, uint64_
 /* A store to a table: a bug where its key is closed. */
 static inline void foreign_store(hm_pte_t *ptep, hm_pte_t pte)
 {
-	if (HM_PORT_KEY_STYLE == HM_KEY_STYLE_WINDOW &&
+	if (hm_port_key_style() == HM_KEY_STYLE_WINDOW &&
 	    (foreign.forbidden >> 2 * HM_KEY_PGTABLES & 3))
 		foreign.bugs++;
 	foreign.stores++;

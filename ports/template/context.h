@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * lazy_mmu.h -- the architecture's hooks of <hardmap/lazy_mmu.h>, to be filled in. All are compiler
+ * context.h -- the architecture's barriers for <hardmap/context.h>, to be filled in. All are compiler
  * barriers too. An architecture that needs no instruction for one keeps the compiler barrier and says why.
  */
-#ifndef TEMPLATE_LAZY_MMU_H
-#define TEMPLATE_LAZY_MMU_H
+#ifndef TEMPLATE_CONTEXT_H
+#define TEMPLATE_CONTEXT_H
 
 /* Waits until the table walkers of all CPUs see every earlier table store of this CPU. Not enough: an
  * order among stores that other CPUs' loads see, as walkers are observers of their own.
@@ -14,11 +14,12 @@ static inline void hm_port_context_publish(void)
 #error "hm_port_context_publish: earlier table stores reach every walker"
 }
 
-/* Always after the one above, perhaps on another CPU and much later. Drops what this CPU concluded from
- * the tables earlier: instructions fetched ahead, a fault already decided. arm64: ISB. */
+/* Drops what this CPU concluded earlier, from the tables or from the key register as it was: instructions
+ * fetched ahead, a fault already decided, an access already allowed. After the hook above, perhaps on another
+ * CPU and much later; and after every write of the key register. arm64: ISB. */
 static inline void hm_port_context_sync(void)
 {
-#error "hm_port_context_sync: this CPU forgets verdicts of \"invalid\""
+#error "hm_port_context_sync: this CPU forgets verdicts of \"invalid\", \"denied\" and \"permitted\""
 }
 
 /* In every context switch, before another CPU may run the outgoing context: that CPU may owe it nothing

@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only
+ *
+ * attack.c -- one store to saved state by somebody who must not have it. For each nesting of frames below, at
+ * each point of it, each word of saved state (the context's three and the two of each open frame's token) is
+ * overwritten by each of the values of corruptions(), once; then the nesting goes on as the code has it.
+ * Whatever that does, no key is ever open that the true nesting would not have open there, nothing is open at
+ * its end, and what comes after finds everything in order. For ports with a key register.
+ */
+#include "probe.h"
+#include "suite.h"
+#include <hardmap/kpkeys.h>
+
+#define PGTABLES (1u << HM_KEY_PGTABLES)
+#define TEXT (1u << HM_KEY_TEXT)
+#define EVERYTHING (~0u)
+
+#define FRAMES 5 /* open at once */
+#define STEPS (2 * FRAMES)
+#define WORDS (3 + 2 * FRAMES)
+#define CORRUPTIONS 400
+
+/* A nesting is a text: a letter opens a frame, ')' closes the innermost one. */
+enum kind {
+	SECTION = 'S',
+	PAUSE = 'P',
+	EXCEPTION = 'E',
+	SWITCH = 'W', /* switched out; comes back where it is closed */
+	DEFAULT_LEVEL = 'D',
+	PGTABLES_LEVEL = 'G',
+	TEXT_LEVEL = 'T',
+	EVERY_LEVEL = 'U',
+	CLOSE = ')',
+};
+
+struct frame {
+	enum kind kind;
+	union {
+		hm_lazy_mmu_token_t section;
+		hm_lazy_mmu_pause_t pause;
+		hm_kpkeys_token_t level;
+		hm_context_exception_t exception;
+		hm_context_switch_t away;
+		uint64_t words[2]; /* outer, self */
+	} token;
+	unsigned int keys; /* that are open in it, truly */
+	bool held; /* truly: sections inside do not change the level */
+};
+_Static_assert(sizeof(((struct frame *)0)->token) == 2 * sizeof(uint64_t), "a token is two words");
+
+static struct {
+	struct frame frames[FRAMES + 1]; /* the first one: nothing is open */
+	unsigned int depth;
+	/* Words of tokens as they were, for an attacker who has kept them. */
+	uint64_t old_words[2 * STEPS];
+	unsigned int old;
+} nesting;
+
+static uint64_t corruptions[CORRUPTIONS];
+static unsigned int corruption_count;
+
+static void suite_setup(void)
+{
+	probe_reset();
+}
+
+/* ---- the nesting, and what it truly opens ---- */
+
+static void open_frame(enum kind kind)
+{
+	const struct frame *outer = &nesting.frames[nesting.depth];
+	struct frame *frame = &nesting.frames[++nesting.depth];
+
+	frame->kind = kind;
+	frame->keys = outer->keys;
+	frame->held = outer->held;
+	switch (kind) {
+	case SECTION:
+		frame->token.section = hm_lazy_mmu_enter();
+		if (!outer->held)
+			frame->keys = PGTABLES;
+		break;
+	case PAUSE:
+		frame->token.pause = hm_lazy_mmu_pause();
+		frame->keys = 0;
+		frame->held = true;
+		break;
+	case EXCEPTION:
+		frame->token.exception = hm_context_exception_push();
+		frame->keys = 0;
+		frame->held = false;
+		break;
+	case SWITCH:
+		frame->token.away = hm_context_switch_out();
+		frame->keys = 0;
+		break;
+	case DEFAULT_LEVEL:
+		frame->token.level = hm_kpkeys_enter_default();
+		frame->keys = 0;
+		break;
+	case PGTABLES_LEVEL:
+		frame->token.level = hm_kpkeys_enter_pgtables();
+		frame->keys = PGTABLES;
+		break;
+	case TEXT_LEVEL:
+		frame->token.level = hm_kpkeys_enter_text();
+		frame->keys = TEXT;
+		break;
+	case EVERY_LEVEL:
+		frame->token.level = hm_kpkeys_enter_unrestricted();
+		frame->keys = EVERYTHING;
+		break;
+	case CLOSE:
+		break;
+	}
+	nesting.old_words[nesting.old++] = frame->token.words[0];
+	nesting.old_words[nesting.old++] = frame->token.words[1];
+}
+
+static void close_frame(void)
+{
+	const struct frame *frame = &nesting.frames[nesting.depth--];
+
+	switch (frame->kind) {
+	case SECTION:
+		hm_lazy_mmu_leave(frame->token.section);
+		break;
+	case PAUSE:
+		hm_lazy_mmu_resume(frame->token.pause);
+		break;
+	case EXCEPTION:
+		hm_context_exception_pop(frame->token.exception);
+		break;
+	case SWITCH:
+		hm_context_switch_in(frame->token.away);
+		break;
+	default:
+		hm_kpkeys_leave(frame->token.level);
+		break;
+	}
+}
+
+static void step(char what)
+{
+	if (what == CLOSE)
+		close_frame();
+	else
+		open_frame((enum kind)what);
+}
+
+/* The keys beside key 0 that are open now. */
+static unsigned int open_keys(void)
+{
+	unsigned int key, keys = 0;
+
+	for (key = 0; key < HM_PORT_KPKEYS; key++)
+		if (key != HM_KEY_DEFAULT && probe_opens(key))
+			keys |= 1u << key;
+	return keys;
+}
+
+/* ---- the attacker ---- */
+
+/* A word of saved state; NULL if that frame is not open. */
+static uint64_t *word_of(unsigned int number)
+{
+	struct hm_context *ctx = hm_port_context();
+
+	switch (number) {
+	case 0:
+		return &ctx->generation;
+	case 1:
+		return &ctx->word;
+	case 2:
+		return &ctx->pending;
+	default:
+		number -= 3;
+		if (number / 2 >= nesting.depth)
+			return 0;
+		return &nesting.frames[number / 2 + 1].token.words[number % 2];
+	}
+}
+
+static void corrupt_to(uint64_t value)
+{
+	if (corruption_count < CORRUPTIONS)
+		corruptions[corruption_count++] = value;
+}
+
+/* The values that the word is overwritten with: each bit flipped, patterns, every level in either field or in
+ * both, every other word that there is or was, and random ones, some of which leave the frame's name. */
+static void collect_corruptions(uint64_t word)
+{
+	const uint64_t levels = HM_CONTEXT_LEVEL_ | HM_CONTEXT_OUTER_;
+	uint64_t random = UINT64_C(0x9e3779b97f4a7c15);
+	const uint64_t *other;
+	unsigned int i;
+
+	corruption_count = 0;
+	for (i = 0; i < 64; i++)
+		corrupt_to(word ^ UINT64_C(1) << i);
+	corrupt_to(0);
+	corrupt_to(~UINT64_C(0));
+	corrupt_to(UINT64_C(0x4141414141414141));
+	for (i = 0; i < 64; i++)
+		corrupt_to((word & ~levels) | (uint64_t)i << HM_CONTEXT_LEVEL_SHIFT_);
+	corrupt_to(HM_CONTEXT_IDLE_WINDOW_);
+	for (i = 0; i < WORDS; i++) {
+		other = word_of(i);
+		if (other)
+			corrupt_to(*other);
+	}
+	for (i = 0; i < nesting.old; i++)
+		corrupt_to(nesting.old_words[i]);
+	for (i = 0; i < 48; i++) {
+		random ^= random << 13;
+		random ^= random >> 7;
+		random ^= random << 17;
+		corrupt_to(i % 3 ? (word & ~HM_CONTEXT_FLAGS_) | (random & HM_CONTEXT_FLAGS_)
+				 : random);
+	}
+}
+
+/* ---- one attack ---- */
+
+enum verdict {
+	WITHSTOOD,
+	RAISED, /* a key was open that no frame so far has opened */
+	KEPT, /* a key was open that another frame had opened */
+	SECTION_BROKEN, /* a section afterwards is not one */
+	ENTRY_BROKEN, /* an entry outside of sections afterwards is not guarded and published */
+	NOT_IDLE, /* the context is not idle after that, or a key is open */
+};
+
+struct attack {
+	const char *nesting;
+	bool used; /* the context was used before */
+	unsigned int point; /* before that step */
+	unsigned int word; /* as word_of() numbers them */
+	unsigned int corruption;
+	uint64_t from, to;
+	unsigned int step; /* where it was found out */
+	unsigned int keys; /* open then */
+};
+
+/* What comes after an attack is as if there had been none. */
+static enum verdict aftermath(struct attack *attack)
+{
+	hm_lazy_mmu_token_t section;
+	hm_context_exception_t exception;
+	struct probe_counts counts;
+
+	hm_context_assert_idle();
+	attack->keys = open_keys();
+	if (attack->keys)
+		return NOT_IDLE;
+	probe_read();
+	section = hm_lazy_mmu_enter();
+	hm_pte_set(probe_table(0), probe_kernel_page(1));
+	exception = hm_context_exception_push();
+	attack->keys = open_keys();
+	hm_context_exception_pop(exception);
+	if (attack->keys || !hm_lazy_mmu_active() || open_keys() != PGTABLES)
+		return SECTION_BROKEN;
+	hm_lazy_mmu_leave(section);
+	counts = probe_read();
+	if (counts.publish != 1 || counts.bugs)
+		return SECTION_BROKEN;
+	hm_pte_set(probe_table(0), probe_kernel_page(2));
+	counts = probe_read();
+	if (counts.publish != 1 || counts.bugs)
+		return ENTRY_BROKEN;
+	hm_context_assert_idle();
+	attack->keys = open_keys();
+	return attack->keys || probe_read().bugs ? NOT_IDLE : WITHSTOOD;
+}
+
+static enum verdict run(struct attack *attack)
+{
+	unsigned int opened = 0; /* so far, truly */
+	uint64_t *word;
+
+	probe_reset();
+	if (attack->used)
+		hm_lazy_mmu_leave(hm_lazy_mmu_enter());
+	nesting.depth = nesting.old = 0;
+	for (attack->step = 0; attack->nesting[attack->step]; attack->step++) {
+		if (attack->step == attack->point) {
+			word = word_of(attack->word);
+			attack->from = *word;
+			collect_corruptions(*word);
+			*word = attack->to = corruptions[attack->corruption];
+		}
+		step(attack->nesting[attack->step]);
+		opened |= nesting.frames[nesting.depth].keys;
+		attack->keys = open_keys() & ~nesting.frames[nesting.depth].keys;
+		if (attack->keys)
+			return attack->keys & ~opened ? RAISED : KEPT;
+	}
+	return aftermath(attack);
+}
+
+/* ---- all of them ---- */
+
+static char report[160];
+
+static void tell(const char *text)
+{
+	unsigned int i = 0;
+
+	while (report[i])
+		i++;
+	while (*text && i < sizeof(report) - 1)
+		report[i++] = *text++;
+	report[i] = 0;
+}
+
+static void tell_number(uint64_t number)
+{
+	char digits[17] = "0123456789abcdef", text[17];
+	unsigned int i = 16;
+
+	text[i] = 0;
+	do {
+		text[--i] = digits[number & 15];
+		number >>= 4;
+	} while (number);
+	tell(text + i);
+}
+
+/* "S) before step 1, word from 9000000010703 to 9000000010303: keys 2 were kept open by step 1; one of 6" */
+static const char *describe(const struct attack *attack, enum verdict verdict, unsigned int found)
+{
+	static const char *const verdicts[] = {
+		[RAISED] = "were opened by step ",
+		[KEPT] = "were kept open by step ",
+		[SECTION_BROKEN] = "; a section afterwards is broken",
+		[ENTRY_BROKEN] = "; an entry afterwards is broken",
+		[NOT_IDLE] = "; not idle afterwards",
+	};
+	static const char *const words[] = { "generation", "word", "pending", "outer", "self" };
+
+	report[0] = 0;
+	tell(attack->nesting);
+	tell(attack->used ? " before step " : " in a new context before step ");
+	tell_number(attack->point);
+	tell(", ");
+	tell(words[attack->word < 3 ? attack->word : 3 + (attack->word - 3) % 2]);
+	if (attack->word >= 3) {
+		tell(" of frame ");
+		tell_number((attack->word - 3) / 2);
+	}
+	tell(" from ");
+	tell_number(attack->from);
+	tell(" to ");
+	tell_number(attack->to);
+	tell(": keys ");
+	tell_number(attack->keys);
+	tell(" ");
+	tell(verdicts[verdict]);
+	if (verdict == RAISED || verdict == KEPT)
+		tell_number(attack->step);
+	tell("; one of ");
+	tell_number(found);
+	return report;
+}
+
+/* Every attack on that nesting; what the first one achieved whose verdict is one of those, or NULL. */
+static const char *attack_all(const char *text, enum verdict from, enum verdict to)
+{
+	struct attack attack = { .nesting = text }, first = attack;
+	enum verdict verdict, worst = WITHSTOOD;
+	unsigned int found = 0, depth = 0, i;
+
+	for (i = 0; i < 2; i++) {
+		attack.used = i;
+		for (attack.point = 0; text[attack.point]; attack.point++) {
+			for (attack.word = 0; attack.word < 3 + 2 * depth; attack.word++) {
+				attack.corruption = 0;
+				do {
+					verdict = run(&attack);
+					if (verdict < from || verdict > to)
+						continue;
+					if (!found++) {
+						first = attack;
+						worst = verdict;
+					}
+				} while (++attack.corruption < corruption_count);
+			}
+			depth = text[attack.point] == CLOSE ? depth - 1 : depth + 1;
+		}
+	}
+	return found ? describe(&first, worst, found) : 0;
+}
+
+static void expect_none(const char *found)
+{
+	if (found)
+		FAIL(found);
+}
+
+/* Three cases for each nesting: nothing opens a key, nothing keeps one open, and afterwards everything
+ * works. */
+#define ATTACK(name, text)                                               \
+	CASE(name##_opens_nothing)                                       \
+	{                                                                \
+		expect_none(attack_all(text, RAISED, RAISED));           \
+	}                                                                \
+	CASE(name##_keeps_nothing_open)                                  \
+	{                                                                \
+		expect_none(attack_all(text, KEPT, KEPT));               \
+	}                                                                \
+	CASE(name##_does_no_lasting_harm)                                \
+	{                                                                \
+		expect_none(attack_all(text, SECTION_BROKEN, NOT_IDLE)); \
+	}
+
+ATTACK(section, "S)")
+ATTACK(nested_section, "SSS)))")
+ATTACK(level, "T)")
+ATTACK(level_in_a_section, "ST))")
+ATTACK(default_level_in_a_section, "SD))")
+ATTACK(nested_levels, "GTUD))))")
+ATTACK(section_in_a_level, "TS))")
+ATTACK(pause, "SP))")
+ATTACK(pause_of_a_level, "UPTS))))")
+ATTACK(exception, "E)")
+ATTACK(exception_in_a_section, "SE))")
+ATTACK(exception_in_a_level, "TE))")
+ATTACK(nested_exception, "SETE))))")
+ATTACK(section_in_an_exception, "SES)))")
+ATTACK(switch_of_an_idle_context, "W)")
+ATTACK(switched_out_section, "SW))")
+ATTACK(preempted_section, "SEW)))")
+ATTACK(one_after_the_other, "S)T)E)S)")

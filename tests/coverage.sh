@@ -1,0 +1,38 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT OR GPL-2.0-only
+#
+# coverage.sh -- every branch of include/hardmap is taken both ways by the contract, unit and model suites, or
+# coverage_gaps.txt says why not. Builds them with gcc --coverage in build/coverage, and writes coverage.json
+# there; coverage.py counts. Status 1 if a suite fails too.
+set -eu
+cd "$(dirname "$0")/.."
+build=build/coverage
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+quietly() {
+	"$@" >"$log" 2>&1 || {
+		cat "$log"
+		exit 1
+	}
+}
+
+# What is inlined at -O0 too would be counted as its callers', each with branches of its own.
+whole=-Dalways_inline=unused
+[ -f "$build/build.ninja" ] ||
+	CC=gcc quietly meson setup "$build" -Db_coverage=true -Doptimization=0 -Dc_args="$whole"
+quietly ninja -C "$build"
+find "$build" -name '*.gcda' -exec rm -f {} +
+
+status=0
+if ! meson test -C "$build" --no-rebuild --suite contract --suite unit --suite model >"$log" 2>&1; then
+	cat "$log"
+	status=1
+fi
+# And what no suite calls, with a key register and without.
+for keys in 0 1; do
+	quietly gcc -std=gnu11 --coverage -O0 "$whole" "-DHM_HOSTED_KEYS=$keys" -Iinclude -Iports/hosted -Iports \
+		-c tests/meta/every_function.c -o "$build/every_$keys.o"
+done
+python3 tests/coverage.py "$build" || status=1
+exit "$status"
