@@ -10,7 +10,9 @@ executes is executed. (Not gcovr 5.2: it adds up by line alone, and stops at a f
 Each gap is either executed by a new test or explained in coverage_gaps.txt:
 
     file | function | never called -- reason
-    file | function | the line's text | outcome K of N -- reason     (a [2] after the text: its second such line)
+    file | function | the line's text | outcome K of N -- reason
+
+with [2] after a function that is the second of that name in the file, or a line that is in its function.
 
 Status 1 if a gap has no explanation, or an explanation no gap. Writes BUILD/coverage.json.
 """
@@ -50,30 +52,43 @@ def read(build):
                 functions[path.name, each['name'], each['start_line']] += each['execution_count']
             for line in file['lines']:
                 taken = [branch['count'] for branch in line['branches']]
+                if taken and 'function_name' not in line:
+                    sys.exit(f'coverage.py: {path.name}:{line["line_number"]}: of a function that was inlined')
                 if taken:
                     key = path.name, line['function_name'], line['line_number'], len(taken)
                     branches[key] = [a + b for a, b in zip(branches.get(key, [0] * len(taken)), taken)]
     return functions, branches
 
 
+def numbered(found, one, others):
+    """What tells apart those of a name: nothing for the first one in the file, else [2], [3]..."""
+    place = sorted(others).index(one)
+    return f'{found} [{place + 1}]' if place else found
+
+
 def find_gaps(functions, branches):
-    """{gap as coverage_gaps.txt names it: (header, line)}; branches of what is never called are one gap."""
+    """{gap as coverage_gaps.txt names it: (header, line)}. Of a function never called that is the gap, not its
+    branches."""
     source = {path.name: path.read_text().splitlines() for path in HEADERS.glob('*.h')}
-    gaps = {}
+    starts, lines = collections.defaultdict(set), collections.defaultdict(set)
+    for header, function, line in functions:
+        starts[header, function].add(line)
+    for header, function, line, _ in branches:
+        lines[header, function, ' '.join(source[header][line - 1].split())].add(line)
+
+    gaps, called = {}, set()
     for (header, function, line), calls in functions.items():
-        if not calls:
-            gaps[f'{header} | {function} | never called'] = header, line
-    lines = collections.defaultdict(list)  # of the same text in one function
-    for (header, function, line, outcomes), taken in sorted(branches.items()):
+        if calls:
+            called.add((header, function))
+        else:
+            name = numbered(function, line, starts[header, function])
+            gaps[f'{header} | {name} | never called'] = header, line
+    for (header, function, line, outcomes), taken in branches.items():
         text = ' '.join(source[header][line - 1].split())
-        same = lines[header, function, text]
-        if line not in same:
-            same.append(line)
-        if same.index(line):
-            text += f' [{same.index(line) + 1}]'
+        where = f'{header} | {function} | {numbered(text, line, lines[header, function, text])}'
         for number, count in enumerate(taken, 1):
-            if not count and f'{header} | {function} | never called' not in gaps:
-                gaps[f'{header} | {function} | {text} | outcome {number} of {outcomes}'] = header, line
+            if not count and (header, function) in called:
+                gaps[f'{where} | outcome {number} of {outcomes}'] = header, line
     return gaps
 
 

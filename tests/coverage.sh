@@ -18,20 +18,23 @@ quietly() {
 }
 
 # What is inlined at -O0 too would be counted as its callers', each with branches of its own.
-whole=-Dalways_inline=unused
+whole='-Dalways_inline=unused -D__always_inline__=__unused__'
 [ -f "$build/build.ninja" ] ||
 	CC=gcc quietly meson setup "$build" -Db_coverage=true -Doptimization=0 -Dc_args="$whole"
-quietly ninja -C "$build"
 find "$build" -name '*.gcda' -exec rm -f {} +
 
+# One granule is enough: the others are the same code in include/hardmap.
 status=0
-if ! meson test -C "$build" --no-rebuild --suite contract --suite unit --suite model >"$log" 2>&1; then
+if ! meson test -C "$build" --no-rebuild --list --suite contract --suite unit --suite model 2>/dev/null |
+	sed -n 's|^hardmap:[a-z]* / ||p' | grep -v '\(16\|64\)k$' |
+	xargs -d '\n' meson test -C "$build" --timeout-multiplier 4 >"$log" 2>&1; then
 	cat "$log"
 	status=1
 fi
 # And what no suite calls, with a key register and without.
 for keys in 0 1; do
-	quietly gcc -std=gnu11 --coverage -O0 "$whole" "-DHM_HOSTED_KEYS=$keys" -Iinclude -Iports/hosted -Iports \
+	# shellcheck disable=SC2086 # words, deliberately
+	quietly gcc -std=gnu11 --coverage -O0 $whole "-DHM_HOSTED_KEYS=$keys" -Iinclude -Iports/hosted -Iports \
 		-c tests/meta/every_function.c -o "$build/every_$keys.o"
 done
 python3 tests/coverage.py "$build" || status=1

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * exception.c -- exceptions taken to EL1. Whatever was interrupted, its section is set aside first
- * and given back last.
+ * exception.c -- exceptions taken to EL1.
  */
 #include "exception.h"
 
@@ -29,9 +28,19 @@ static _Noreturn void die(const struct exception_frame *frame, const char *what,
 	      (unsigned long)sysreg_read(far_el1), (unsigned long)frame->elr);
 }
 
+hm_context_exception_t hm_arm64_exception_push(void)
+{
+	thread_current()->interrupted_in_section = hm_lazy_mmu_active();
+	return hm_context_exception_push();
+}
+
+void hm_arm64_exception_pop(hm_context_exception_t interrupted)
+{
+	hm_context_exception_pop(interrupted);
+}
+
 void exception_sync(struct exception_frame *frame)
 {
-	hm_context_exception_t interrupted = hm_context_exception_push();
 	uint64_t esr = sysreg_read(esr_el1);
 	const hm_va_t far = { sysreg_read(far_el1) };
 
@@ -39,14 +48,12 @@ void exception_sync(struct exception_frame *frame)
 	    !hm_pgtable_fault_is_spurious(far, esr & ESR_WNR ? HM_ACCESS_WRITE : HM_ACCESS_READ))
 		die(frame, "synchronous exception", VECTOR_SYNC);
 	stat_add(STAT_SPURIOUS_FAULTS, 1);
-	hm_context_exception_pop(interrupted);
 }
 
 void exception_irq(struct exception_frame *frame)
 {
-	bool in_section = hm_lazy_mmu_active();
-	hm_context_exception_t interrupted = hm_context_exception_push();
 	struct thread *self = thread_current();
+	bool in_section = self->interrupted_in_section;
 	uint32_t iar = gic_ack();
 
 	if (gic_id(iar) == TIMER_IRQ) {
@@ -64,7 +71,6 @@ void exception_irq(struct exception_frame *frame)
 	} else if (gic_id(iar) != GIC_SPURIOUS) {
 		die(frame, "interrupt that nobody asked for", VECTOR_IRQ);
 	}
-	hm_context_exception_pop(interrupted);
 }
 
 void exception_unexpected(struct exception_frame *frame, unsigned vector)
@@ -75,6 +81,16 @@ void exception_unexpected(struct exception_frame *frame, unsigned vector)
 hm_context_switch_t sched_switch_out(void)
 {
 	return hm_context_switch_out();
+}
+
+void sched_thread_starts(struct thread *thread)
+{
+	hm_context_reuse(&thread->hardmap);
+}
+
+void sched_thread_ends(void)
+{
+	hm_context_assert_idle();
 }
 
 void sched_switch_in(hm_context_switch_t away)

@@ -7,7 +7,8 @@
 #define FRAME_X(n) (8 * (n))
 #define FRAME_ELR 248
 #define FRAME_SPSR 256
-#define FRAME_SIZE 272
+#define FRAME_TOKEN 272
+#define FRAME_SIZE 288
 
 /* Number of a vector: its offset from VBAR_EL1 / 0x80. */
 #define VECTOR_SYNC 4 /* synchronous, from EL1 with SP_EL1 */
@@ -17,6 +18,10 @@
 
 #include <stddef.h>
 #include <stdint.h>
+
+#define HM_CONTEXT_TYPES_ONLY
+#include <hardmap/context.h>
+#undef HM_CONTEXT_TYPES_ONLY
 
 /*
  * The interrupted context, on the stack of the interrupted thread; that
@@ -28,13 +33,20 @@ struct exception_frame {
 	uint64_t elr; /* ELR_EL1: where to return to */
 	uint64_t spsr; /* SPSR_EL1: PSTATE to return to */
 	uint64_t unused; /* SP is a multiple of 16 */
+	hm_context_exception_t interrupted; /* the library's token */
 };
 
 _Static_assert(offsetof(struct exception_frame, x[30]) == FRAME_X(30), "vectors.S");
 _Static_assert(offsetof(struct exception_frame, elr) == FRAME_ELR, "vectors.S");
 _Static_assert(offsetof(struct exception_frame, spsr) == FRAME_SPSR, "vectors.S");
+_Static_assert(offsetof(struct exception_frame, interrupted) == FRAME_TOKEN, "vectors.S");
 _Static_assert(sizeof(struct exception_frame) == FRAME_SIZE, "vectors.S");
 _Static_assert(FRAME_SIZE % 16 == 0, "SP alignment");
+
+/* Called by vectors.S around each of those below, with all of DAIF masked: whatever was interrupted, its
+ * section and its level are set aside first and given back last. */
+hm_context_exception_t hm_arm64_exception_push(void);
+void hm_arm64_exception_pop(hm_context_exception_t interrupted);
 
 /*
  * Called by vectors.S on the stack of the interrupted thread with all of DAIF

@@ -24,7 +24,7 @@ void kernel_bug(const char *message);
 /* Handlers run on the state of the thread that they interrupt: exception.c pushes and pops. */
 static inline struct hm_context *hm_port_context(void)
 {
-	return &thread_current()->lazy;
+	return &thread_current()->hardmap;
 }
 
 static inline hm_pte_t *hm_port_pgtable_map(hm_pa_t table)

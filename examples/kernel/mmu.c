@@ -79,4 +79,5 @@ void boot_map(void)
 void mmu_init_cpu(void)
 {
 	mmu_has_tlbi_range = mmu_has_tlbi_range && hm_arm64_cpu_has_tlbi_range();
+	hm_kpkeys_cpu_start();
 }

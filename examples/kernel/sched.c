@@ -119,6 +119,7 @@ void thread_create(struct thread *thread, const char *name, void (*fn)(void *arg
 	thread->cpu = THREAD_NO_CPU;
 	thread->switches = 0;
 	thread->migrations = 0;
+	sched_thread_starts(thread);
 
 	flags = spin_lock_irqsave(&run_queue.lock);
 	thread->id = MAX_CPUS + run_queue.created++;
@@ -137,6 +138,7 @@ void thread_yield(void)
 
 _Noreturn void thread_exit(void)
 {
+	sched_thread_ends();
 	spin_lock_irqsave(&run_queue.lock);
 	thread_current()->state = THREAD_EXITED;
 	/* Nobody can see this before the lock is released, and then this stack is free. */

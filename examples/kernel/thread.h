@@ -43,7 +43,7 @@ enum thread_state {
 
 /*
  * Written by thread_create(), then by the scheduler with the run queue locked;
- * `stack` and `lazy` by the thread itself.
+ * `stack` and `hardmap` by the thread itself.
  */
 struct thread {
 	_Alignas(THREAD_ALIGN) uint64_t stack[STACK_SIZE / 8]; /* grows down to stack[0] */
@@ -57,9 +57,9 @@ struct thread {
 	unsigned cpu; /* runs here or ran here last; THREAD_NO_CPU: has not run yet */
 	uint64_t switches; /* how often a CPU switched to this thread */
 	uint64_t migrations; /* how many of these to another CPU than the time before */
-	/* The thread's own: no lock. Not reset when the struct is used for another thread: it is idle
-	 * then, and its generation must go on, or an old token would fit again. */
-	struct hm_context lazy;
+	/* The thread's own: no lock. */
+	struct hm_context hardmap;
+	bool interrupted_in_section; /* by the youngest exception; for the statistics */
 };
 
 _Static_assert(offsetof(struct thread, stack) == 0, "boot.S");
@@ -134,6 +134,10 @@ _Noreturn void sched_start(void);
  */
 hm_context_switch_t sched_switch_out(void);
 void sched_switch_in(hm_context_switch_t away);
+
+/* The same for a thread's start, by whoever creates it, and for its end, by itself: nothing is open. */
+void sched_thread_starts(struct thread *thread);
+void sched_thread_ends(void);
 
 #endif /* __ASSEMBLER__ */
 

@@ -5,10 +5,11 @@
  * not use them.
  */
 #include "exception.h"
+#include <arm64/poe.h> /* hm_exception_push, hm_exception_pop */
 
 #define VECTOR_BYTES 0x80
 
-/* Save the interrupted context as a struct exception_frame at SP; x0 := the frame. */
+/* Save the interrupted context as a struct exception_frame at SP. */
 	.macro	save_frame
 	sub	sp, sp, #FRAME_SIZE
 	stp	x0, x1, [sp, #FRAME_X(0)]
@@ -30,13 +31,14 @@
 	stp	x30, x1, [sp, #FRAME_X(30)] /* FRAME_ELR follows x30 */
 	mrs	x1, spsr_el1
 	str	x1, [sp, #FRAME_SPSR]
-	mov	x0, sp
 	.endm
 
 /* One entry of the table: 32 instructions at most. */
 	.macro	vector function, number
 	.balign	VECTOR_BYTES
 	save_frame
+	hm_exception_push FRAME_TOKEN
+	mov	x0, sp
 	mov	w1, #\number /* of no interest to exception_sync() and exception_irq() */
 	bl	\function
 	b	exception_return
@@ -73,6 +75,7 @@ vectors:
 	.balign	VECTOR_BYTES
 	.type	exception_return, %function
 exception_return:
+	hm_exception_pop FRAME_TOKEN
 	ldr	x1, [sp, #FRAME_SPSR]
 	msr	spsr_el1, x1
 	ldp	x30, x1, [sp, #FRAME_X(30)] /* FRAME_ELR follows x30 */

@@ -272,7 +272,8 @@ static inline bool hm_context_has_register_(void)
 }
 
 #if HM_CONTEXT_HAS_WINDOW_
-/* The constant of a level; of a number that is none, of the default level. */
+/* The constant of a level; of a number that is none, of the default level. Where the level is not known when
+ * it is compiled, from code or from a table in read-only data, as the compiler sees fit. */
 static HM_ALWAYS_INLINE_ uint64_t hm_context_constant_(uint64_t level)
 {
 #define HM_KPKEYS_CASE_(row, permissions) \
@@ -441,17 +442,11 @@ static inline uint64_t hm_context_open_(struct hm_context *ctx, uint64_t generat
 
 /* ---- the hardware follows the word ---- */
 
-/* The register as the word of the running context says, of itself and of the frame around it. These take no
- * level from their caller, so that nobody who gets here chooses one. */
+/* The register as the word of the running context says, a level of the table. Takes no level from its
+ * caller, so that nobody who gets here chooses one. */
 static HM_COLD_ void hm_context_raise_(void)
 {
 	hm_context_register_set_(hm_context_level_(hm_port_context()->word));
-}
-
-static HM_COLD_ void hm_context_raise_again_(void)
-{
-	hm_context_register_set_(
-		hm_context_level_(hm_port_context()->word >> HM_CONTEXT_OUTER_SHIFT_));
 }
 
 /* The register is not at the default level: now it is. */
@@ -606,13 +601,20 @@ static inline void hm_context_assert_idle(void)
 		hm_context_not_idle_(ctx);
 }
 
-/* The level that hm_context_lower_() took, from the word of the frame that it went into, while that is still
- * current. */
+/* Whether a frame into whose word hm_context_lower_() went has a level to give back, and its token says another. */
+static inline bool hm_context_took_another_(uint64_t self, uint64_t outer)
+{
+	return HM_CONTEXT_HAS_WINDOW_ && HM_UNLIKELY_(self & HM_CONTEXT_OUTER_) &&
+	       !hm_context_agrees_(self, outer);
+}
+
+/* That level, once the word around the frame is current again: not before, or an exception in between takes
+ * it away for good. */
 static inline void hm_context_give_back_(uint64_t self)
 {
 	if (HM_CONTEXT_HAS_WINDOW_ && HM_UNLIKELY_(self & HM_CONTEXT_OUTER_) &&
 	    hm_context_has_register_())
-		hm_context_raise_again_();
+		hm_context_raise_();
 }
 
 /* ---- exceptions ---- */
@@ -663,13 +665,14 @@ static inline void hm_context_exception_pop(hm_context_exception_t tok)
 {
 	struct hm_context *ctx = hm_port_context();
 
-	if (HM_UNLIKELY_(ctx->word != tok.self || ctx->pending)) {
+	if (HM_UNLIKELY_(ctx->word != tok.self || ctx->pending ||
+			 hm_context_took_another_(tok.self, tok.outer))) {
 		hm_context_exception_misuse_(ctx, tok);
 		return;
 	}
-	hm_context_give_back_(tok.self);
 	ctx->word = tok.outer & ~HM_CONTEXT_PENDING_;
 	ctx->pending = tok.outer & HM_CONTEXT_PENDING_;
+	hm_context_give_back_(tok.self);
 }
 
 /* ---- switches ---- */
@@ -705,11 +708,11 @@ static inline void hm_context_switch_in(hm_context_switch_t tok)
 {
 	struct hm_context *ctx = hm_port_context();
 
-	if (HM_UNLIKELY_(ctx->word != tok.self)) {
+	if (HM_UNLIKELY_(ctx->word != tok.self || hm_context_took_another_(tok.self, tok.outer))) {
 		hm_context_misuse_(ctx, tok.outer, tok.self);
 	} else {
-		hm_context_give_back_(tok.self);
 		ctx->word = tok.outer;
+		hm_context_give_back_(tok.self);
 	}
 	hm_port_context_sync();
 }

@@ -199,7 +199,9 @@ static HM_COLD_ void hm_pte_store_guarded_(hm_pte_t *ptep, unsigned int n, hm_pt
 static HM_ALWAYS_INLINE_ void hm_pte_store_(hm_pte_t *ptep, unsigned int n, hm_pte_t first,
 					    uint64_t step, enum hm_pte_kind_ kind)
 {
-	struct hm_context *ctx;
+	struct hm_context *ctx = hm_port_context();
+	/* By address: gcc then folds the offset of a state that is itself a member into each access. */
+	uint64_t *word = &ctx->word, *pending = &ctx->pending, state;
 
 	if (!HM_CONTEXT_HAS_WINDOW_) {
 		hm_pte_store_plainly_(ptep, n, first, step);
@@ -207,14 +209,14 @@ static HM_ALWAYS_INLINE_ void hm_pte_store_(hm_pte_t *ptep, unsigned int n, hm_p
 			hm_lazy_mmu_queue();
 		return;
 	}
-	ctx = hm_port_context();
-	if (HM_UNLIKELY_(!(ctx->word & HM_CONTEXT_ACTIVE_))) {
+	state = *word;
+	if (HM_UNLIKELY_(!(state & HM_CONTEXT_ACTIVE_))) {
 		hm_pte_store_guarded_(ptep, n, first, step, kind);
 		return;
 	}
 	hm_pte_store_plainly_(ptep, n, first, step);
 	if (hm_pte_is_published_(first, kind))
-		ctx->pending = HM_CONTEXT_ACTIVE_;
+		*pending = state;
 }
 
 /*

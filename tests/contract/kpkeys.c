@@ -505,7 +505,7 @@ CASE(pause_lowers_and_resume_raises)
 	EXPECT(costs(1, 1, 0));
 }
 
-/* Levels are entered in a pause as anywhere; a section in one of them is held, and stays at it. */
+/* Levels are entered in a pause as anywhere; a section in one of them is held, and opens nothing. */
 CASE(levels_in_a_pause)
 {
 	hm_lazy_mmu_token_t section = hm_lazy_mmu_enter(), held;
@@ -514,8 +514,8 @@ CASE(levels_in_a_pause)
 
 	EXPECT(opens(TEXT));
 	held = hm_lazy_mmu_enter();
-	EXPECT(opens(TEXT) && !hm_lazy_mmu_active());
-	EXPECT(eager(TEXT));
+	EXPECT(!hm_lazy_mmu_active());
+	EXPECT(eager(TEXT) || eager(0)); /* at the level around it or lower */
 	hm_lazy_mmu_leave(held);
 	EXPECT(opens(TEXT));
 	hm_kpkeys_leave(level);
@@ -806,8 +806,8 @@ CASE(contexts_have_levels_of_their_own)
 	EXPECT(!bugs());
 }
 
-/* A section that is switched out is lowered, and raised where it goes on, on whichever CPU: its register is at
- * the default level between two contexts. What the section owes stays owed. */
+/* A section that is switched out is lowered, and raised where it goes on, on whichever CPU: its register is
+ * at the default level between two contexts. What the section owes stays owed. */
 CASE(switch_lowers_and_raises)
 {
 	hm_lazy_mmu_token_t section = hm_lazy_mmu_enter();
@@ -865,16 +865,21 @@ CASE(switched_in_twice)
 
 #if HM_CONTEXT_HAS_WINDOW_
 /* Somebody writes the register behind the library's back. */
-static void open_register(void)
+static void write_register(uint64_t permissions)
 {
 	if (has_window())
-		hm_port_kpkeys_write(
-			HM_PORT_KPKEYS_REGISTER(HM_KPKEYS_BASE | HM_KPKEYS_EVERYTHING_));
+		hm_port_kpkeys_write(HM_PORT_KPKEYS_REGISTER(permissions));
 	probe_read();
 }
 
+static void open_register(void)
+{
+	write_register(HM_KPKEYS_BASE | HM_KPKEYS_EVERYTHING_);
+}
+
 #if CONTRACT_EXCEPTION_PUSH
-/* A register that was left raised is lowered by an exception, and not raised at its return. */
+/* A register that was left raised, by a level's value or another, is lowered by an exception, and not raised
+ * at its return. */
 CASE(raised_register_is_lowered_by_an_exception)
 {
 	hm_context_exception_t irq;
@@ -884,7 +889,14 @@ CASE(raised_register_is_lowered_by_an_exception)
 	EXPECT(opens(0));
 	hm_context_exception_pop(irq);
 	EXPECT(opens(0));
+	write_register(HM_KPKEYS_BASE | HM_KEY_ALLOW(HM_KEY_PGTABLES, HM_KEY_WRITE) |
+		       HM_KEY_ALLOW(HM_KEY_TEXT, HM_KEY_WRITE));
+	irq = hm_context_exception_push();
+	EXPECT(opens(0));
+	hm_context_exception_pop(irq);
+	EXPECT(opens(0));
 	EXPECT(!bugs());
+	EXPECT(starts_afresh());
 }
 #endif
 
@@ -968,8 +980,7 @@ CASE(register_is_not_at_the_level_of_the_section)
 		if (raised)
 			open_register();
 		else
-			hm_port_kpkeys_write(HM_PORT_KPKEYS_REGISTER(HM_KPKEYS_BASE));
-		probe_read();
+			write_register(HM_KPKEYS_BASE);
 		inner = hm_lazy_mmu_enter();
 		EXPECT(probe_counted(1, 1));
 		EXPECT(opens(0));
@@ -1212,7 +1223,7 @@ CASE(token_of_another_context_outside)
 	EXPECT(!bugs());
 }
 
-/* A section that is left with a level open in it: published, closed, and the level's own leave is reported. */
+/* A section that is left with a level open in it: published and closed; the level's own leave is reported. */
 CASE(section_left_before_the_level_in_it)
 {
 	hm_lazy_mmu_token_t section = hm_lazy_mmu_enter();
@@ -1318,8 +1329,8 @@ CASE(pauses_and_levels_interleaved)
 	EXPECT(starts_afresh());
 }
 
-/* A section that is broken, a level entered in it, and the level's leave forgotten: the outermost leave closes
- * it all the same. */
+/* A section that is broken, a level entered in it, and the level's leave forgotten: the outermost leave
+ * closes it all the same. */
 CASE(level_entered_while_broken_and_forgotten)
 {
 	hm_lazy_mmu_token_t section = hm_lazy_mmu_enter(), twice = hm_lazy_mmu_enter();

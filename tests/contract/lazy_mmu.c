@@ -317,7 +317,7 @@ CASE(resume_twice)
 	EXPECT(probe_counted(0, 0));
 }
 
-/* A section that was entered while broken opened nothing, so its end closes nothing, however late it comes. */
+/* A section that was entered while broken opened nothing: its end closes nothing, however late it comes. */
 CASE(late_leave_of_what_was_entered_while_broken)
 {
 	hm_lazy_mmu_token_t tok = hm_lazy_mmu_enter(), twice = hm_lazy_mmu_enter(), late;

@@ -18,7 +18,8 @@ static bool counted(unsigned int stores, unsigned int pairs, unsigned int orders
 {
 	struct probe_counts counts = probe_read();
 
-	return counts.stores == stores && probe_paired(&counts, pairs) && counts.order == orders && counts.bugs == bugs && !counts.switched;
+	return counts.stores == stores && probe_paired(&counts, pairs) && counts.order == orders &&
+	       counts.bugs == bugs && !counts.switched;
 }
 
 static hm_pte_t none(void)

@@ -33,15 +33,16 @@ PORTS = {
     None: [],
 }
 PLAIN = ['suite_main', 'suite_plain']
-UNIT = ['tests/unit/order.c', 'tests/unit/tlbi.c', 'tests/unit/vmsa.c']
-BODIES = ['tests/contract/lazy_mmu.c', 'tests/contract/pgtable.c']
+UNIT = [f'tests/unit/{each}.c' for each in ('fault', 'order', 'poe', 'tlbi', 'vmsa')]
+BODIES = [f'tests/contract/{each}.c' for each in ('lazy_mmu', 'pgtable', 'context', 'kpkeys')]
 HOSTED_PROBE = ['tests/contract/probe_arm64.c', 'tests/contract/probe_hosted.c']
 # program: (port, sources compiled against the tree, objects of COMMON, defines)
 PROGRAMS = {
     'model': ('model', ['tests/model/program.c'], ['machine', 'random'], []),
     'model_plain': ('model', ['tests/model/program.c'], ['machine', 'random'], ['-DHM_MACHINE_KEYS=0']),
-    'contract': ('hosted', BODIES + HOSTED_PROBE, ['hosted'] + PLAIN,
-                 ['-DSUITE=contract', '-DCONTRACT_EXCEPTION_PUSH=1']),
+    'contract': ('hosted', BODIES + ['tests/contract/attack.c'] + HOSTED_PROBE, ['hosted'] + PLAIN,
+                 ['-DSUITE=contract', '-DCONTRACT_EXCEPTION_PUSH=1',
+                  '-DCONTRACT_KEY_STYLE=HM_KEY_STYLE_WINDOW']),
     'unit': ('hosted', UNIT, ['hosted'] + PLAIN, ['-DSUITE=unit']),
     'contract_selected': ('hosted', BODIES + HOSTED_PROBE, ['hosted'] + PLAIN,
                           ['-DSUITE=selected', '-DCONTRACT_EXCEPTION_PUSH=0']),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * native.c -- stores that nobody should make, made: an ordinary C store to a table of each level, from every place
- * where the level must be the default one, is a real fault. And what the library writes gets there.
+ * native.c -- stores that nobody should make, made: an ordinary C store to a table of each level, from every
+ * place where the level must be the default one, is a real fault. And what the library writes gets there.
  */
 #include "suite.h"
 #include <hardmap/kpkeys.h>
@@ -77,8 +77,8 @@ static void stray_store(void *entry)
 	*(volatile uint64_t *)entry = STRAY;
 }
 
-/* To each table a stray store is refused, for the key's sake; the report names the table and the entry, which still
- * is what it was. */
+/* To each table a stray store is refused, for the key's sake; the report names the table and the entry, which
+ * still is what it was. */
 static bool refused(void)
 {
 	unsigned int level;
@@ -155,7 +155,8 @@ CASE(default_level)
 	EXPECT(no_bugs());
 }
 
-/* The level that a section, or a guard, has opened, and where it ends. Without this the rest would show nothing. */
+/* The level that a section, or a guard, has opened, and where it ends. Without this the rest would show
+ * nothing. */
 CASE(open_window)
 {
 	hm_lazy_mmu_token_t tok = hm_lazy_mmu_enter();
@@ -237,9 +238,13 @@ static void on_interrupt(int signal)
 /* A handler that the host runs: of a signal, in a section and at the default level. */
 CASE(signal_handler)
 {
+	struct sigaction action;
 	unsigned int i;
 
-	signal(SIGUSR1, on_interrupt);
+	memset(&action, 0, sizeof(action));
+	action.sa_handler = on_interrupt;
+	sigemptyset(&action.sa_mask);
+	EXPECT(!sigaction(SIGUSR1, &action, NULL));
 	for (i = 0; i < 2; i++) {
 		hm_lazy_mmu_token_t tok = hm_lazy_mmu_enter();
 
@@ -252,7 +257,6 @@ CASE(signal_handler)
 		EXPECT(refused_in_handler && writers_work_in_handler && reaches_in_its_section);
 		EXPECT(refused());
 	}
-	signal(SIGUSR1, SIG_DFL);
 	EXPECT(no_bugs());
 }
 
@@ -336,8 +340,8 @@ CASE(misuse)
 	EXPECT(hm_native.bugs == 1);
 }
 
-/* A store to the word that says PGTABLES: the register does not follow, not even where an exception returns, and the
- * next that looks reports it. */
+/* A store to the word that says PGTABLES: the register does not follow, not even where an exception returns,
+ * and the next that looks reports it. */
 CASE(overwritten_word)
 {
 	hm_lazy_mmu_token_t tok;
@@ -411,8 +415,8 @@ static void stray_store_that_changes_nothing(void *entry)
 	*(volatile uint64_t *)entry = *(volatile uint64_t *)entry;
 }
 
-/* This thread, while another one's window is open: only a register that each CPU has to itself refuses that; mprotect()
- * is not one. */
+/* This thread, while another one's window is open: only a register that each CPU has to itself refuses that;
+ * mprotect() is not one. */
 CASE(another_threads_window)
 {
 	struct hm_native_fault fault;

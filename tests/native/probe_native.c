@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * probe_native.c -- the contract suite's probe for the native port: its tables are the arena's, so that a store
- * without its key ends the program.
+ * probe_native.c -- the contract suite's probe for the native port: its tables are the arena's, so that a
+ * store without its key ends the program.
  */
 #include "probe.h"
 #include <hardmap/kpkeys.h>

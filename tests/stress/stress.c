@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * stress.c -- contexts that move between host threads, on the native port, for ThreadSanitizer and for the clock.
+ * stress.c -- contexts that move between host threads, on the native port; also under ThreadSanitizer.
  *
  *	stress [--cpus N] [--steps N | --seconds N] [--seed N] [--plant context|switch]
  *
- * Each host thread is a CPU. There are more tasks than CPUs, each a context and a program of random steps: sections,
- * pauses and guards that nest, entries of its own between those of others in the same tables, a counter in an entry
- * that all update, and switches at any point, after which any CPU goes on with it; the run queue's lock is all that
- * orders that. Meanwhile signals of two kinds interrupt the CPUs, and each other, and write entries too.
+ * Each host thread is a CPU. There are more tasks than CPUs, each a context and a program of random steps:
+ * sections, pauses and guards that nest, entries of its own between those of others in the same tables, a
+ * counter in an entry that all update, and switches at any point, after which any CPU goes on with it; the
+ * run queue's lock is all that orders that. Meanwhile signals of two kinds interrupt the CPUs, and each
+ * other, and write entries too.
  *
- * Every step knows what it owes. At the end entries, the counter, and the numbers of stores, publications and
- * orders that the CPUs counted have to agree with that; at each step the level and whether a write is batched; and
- * nobody may have called HM_BUG. The report is TAP.
+ * Every step knows what it owes. At the end entries, the counter, and the numbers of stores, publications
+ * and orders that the CPUs counted have to agree with that; at each step the level and whether a write is
+ * batched; and nobody may have called HM_BUG. The report is TAP.
  *
- * --plant makes a mistake that ThreadSanitizer has to report: two CPUs on one context; a task that is given to the
- * others before the CPU has switched out of it. Nothing else is judged then.
+ * --plant makes a mistake that ThreadSanitizer has to report: two CPUs on one context; a task that is given
+ * to the others before the CPU has switched out of it. Nothing else is judged then.
  */
 #include <errno.h>
 #include <hardmap/pgtable.h>
@@ -93,7 +94,7 @@ struct cpu {
 };
 
 static unsigned int cpus = 4;
-static uint64_t steps = 20000, seconds, seed = 1;
+static uint64_t steps = 50000, seconds, seed = 1;
 static enum { NOTHING, ONE_CONTEXT, EARLY_RELEASE } plant;
 
 static hm_pte_t *counter, *own_entries, *stretches, *interrupt_entries, *links;
@@ -122,7 +123,7 @@ static unsigned int random_below(uint64_t *state, unsigned int n)
 	*state ^= *state << 13;
 	*state ^= *state >> 7;
 	*state ^= *state << 17;
-	return (unsigned int)((*state >> 32) % n);
+	return n ? (unsigned int)((*state >> 32) % n) : 0;
 }
 
 /* Not 0, and another for each. */
@@ -190,8 +191,8 @@ static void on_interrupt(int signal)
 	errno = error;
 }
 
-/* From another thread they come at any instruction; ThreadSanitizer runs handlers only where the thread calls the
- * libc, so it does that too. */
+/* From another thread they come at any instruction; ThreadSanitizer runs handlers only where the thread calls
+ * the libc, so it does that too. */
 static void interrupt_self(struct task *task)
 {
 	pthread_kill(pthread_self(), random_below(&task->random, 2) ? SIGUSR1 : SIGUSR2);
@@ -212,7 +213,8 @@ static void publish_owed(struct task *task)
 	task->owed = false;
 }
 
-/* A valid entry of the kernel was written: published later, or by itself; that pays nothing of what is owed. */
+/* A valid entry of the kernel was written: published later, or by itself; that pays nothing of what is
+ * owed. */
 static void owe(struct task *task)
 {
 	if (innermost(task)->active)
@@ -625,8 +627,8 @@ static void check(uint64_t counter_before)
 	agree("HM_BUG", hm_native.bugs, 0);
 	if (hm_native.bug)
 		fprintf(stderr, "%s\n", hm_native.bug);
-	printf("1..1\n%sok 1 - %u CPUs, %u tasks: %llu stores, %llu publications, %llu updates in %llu attempts, "
-	       "%llu switches, %llu moves, %llu interrupts, %llu stray stores refused\n",
+	printf("1..1\n%sok 1 - %u CPUs, %u tasks: %llu stores, %llu publications, %llu updates in "
+	       "%llu attempts, %llu switches, %llu moves, %llu interrupts, %llu stray stores refused\n",
 	       failures ? "not " : "", cpus, cpus * TASKS_PER_CPU, (unsigned long long)sum.stores,
 	       (unsigned long long)sum.publications, (unsigned long long)sum.updates,
 	       (unsigned long long)sum.attempts, (unsigned long long)sum.switches,

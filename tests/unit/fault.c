@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * fault.c -- ports/arm64/fault.h: every exception class and data fault status code, with every combination of
+ * fault.c -- ports/arm64/fault.h: every exception class and fault status code, with every combination of
  * what else ESR_EL1 says of it, against the Arm ARM's tables (D24.2.40) as they are written down here.
  */
 #include "suite.h"
@@ -123,13 +123,15 @@ static uint64_t entry_of(unsigned int index)
 
 static enum hm_kpkeys_fault expected(unsigned int class, unsigned int code, unsigned int also)
 {
-	if (class != 0x24 && class != 0x25) /* no data abort */
+	bool data = class == 0x24 || class == 0x25; /* from EL0, from EL1 */
+
+	if (!data && class != 0x20 && class != 0x21) /* no instruction abort either */
 		return HM_KPKEYS_FAULT_OTHER;
 	if (codes[code] == TRANSLATION)
 		return HM_KPKEYS_FAULT_NOT_MAPPED;
 	if (codes[code] != PERMISSION)
 		return HM_KPKEYS_FAULT_OTHER;
-	return permission_faults[also];
+	return permission_faults[data ? also : also & ~WNR]; /* that bit is data's */
 }
 
 /* Every class, every code, every combination of the bits that say more. */

@@ -211,8 +211,8 @@ CASE(indirection_registers)
 	EXPECT(index_of(HM_ARM64_USER_RX) == 0x5);
 }
 
-/* The port computes the index as the architecture does, of every entry, and keeps one for keyed stores that no
- * kind of page has, nor do the registers permit anything by it. */
+/* The port computes the index as the architecture does, of every entry, and keeps one for keyed stores that
+ * no kind of page has, nor do the registers permit anything by it. */
 CASE(index_of_an_entry)
 {
 	unsigned int index, i;

@@ -1049,9 +1049,11 @@ void hm_machine_write_register(enum hm_machine_register which, uint64_t value)
 		hm_machine_violation("register %u is written and never synchronised", which);
 		return;
 	}
-	state->value = value;
+		state->value = value;
 	state->possible[state->possible_count++] = value;
 	state->steps = 0;
+	/* Before plain code that follows: no other instruction may come between. */
+	hm_machine_point();
 }
 
 void hm_machine_reset_cpu(void)

@@ -2,8 +2,8 @@
  *
  * hardmap_port.h -- the native port: the arm64 port's descriptors, barriers and TLB maintenance over the
  * instructions of hosted/native/arm64/insn.h, and a key register that the host's memory protection obeys.
- * Physical addresses are host addresses. Include path: include, ports/hosted/native, ports, in this order; link
- * ports/hosted/native/native.c and threads.
+ * Physical addresses are host addresses. Include path: include, ports/hosted/native, ports, in this order;
+ * link ports/hosted/native/native.c and threads.
  */
 #ifndef HM_NATIVE_HARDMAP_PORT_H
 #define HM_NATIVE_HARDMAP_PORT_H
@@ -36,7 +36,7 @@ static inline bool hm_port_arm64_has_tlbi_range(void)
 	return true;
 }
 
-/* The key register: a variable in the encoding of context.h. Of its keys the host enforces HM_KEY_PGTABLES. */
+/* The key register: a variable in the encoding of context.h. The host enforces HM_KEY_PGTABLES alone. */
 #define HM_PORT_KEY_STYLE HM_KEY_STYLE_WINDOW
 #define HM_PORT_KPKEYS 8
 #define HM_PORT_KPKEYS_REGISTER(permissions) (permissions)

@@ -114,10 +114,10 @@ static void follow_by_mprotect(uint64_t value)
 /* ---- the register ---- */
 
 /*
- * With the host's keys a read, too, makes the thread's own register follow. Linux starts a signal handler with
- * one that opens nothing, not even for reads, and gives the thread's back where the handler returns, although
- * the handler may have closed the window that the thread was about to close. Ours survives, as hardware's would,
- * and whoever relies on the register without writing it reads it.
+ * With the host's keys a read, too, makes the thread's own register follow. Linux starts a signal handler
+ * with one that opens nothing, not even for reads, and gives the thread's back where the handler returns,
+ * although the handler may have closed the window that the thread was about to close. Ours survives, as
+ * hardware's would, and whoever relies on the register without writing it reads it.
  */
 uint64_t hm_native_read_register(void)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * native.h -- the native port's machine: page tables in memory of the host that a stray C store cannot write,
- * and host threads as CPUs. No walker and no TLB: it shows who can write tables, not who sees what was written.
+ * native.h -- the native port's machine: page tables in memory of the host that a stray C store cannot
+ * write, and host threads as CPUs. No walker and no TLB: it shows who can write tables, not who sees what
+ * was written.
  *
  * USE      hm_native_start(HM_NATIVE_ANY);            // the arena, protected
  *          hm_kpkeys_cpu_start();                     // in every host thread: each is a CPU
@@ -29,15 +30,15 @@
 
 /* What the host does to the arena when a CPU's key register is written. */
 enum hm_native_way {
-	/* What HM_NATIVE of the environment says, "keys", "mprotect" or "nothing"; without it KEYS where the host
-	 * has them, else MPROTECT. */
+	/* What HM_NATIVE of the environment says, "keys", "mprotect" or "nothing"; without it KEYS where
+	 * the host has them, else MPROTECT. */
 	HM_NATIVE_ANY,
 	/* The host's own protection keys (x86 PKU, arm64 POE), which every thread has to itself. */
 	HM_NATIVE_KEYS,
 	/* mprotect(). Weaker: while the window of one CPU is open, the stores of all go through. */
 	HM_NATIVE_MPROTECT,
-	/* Nothing, the register is only kept. For race detectors: the lock that MPROTECT takes would order the
-	 * CPUs, and hide from them what the library leaves unordered. */
+	/* Nothing, the register is only kept. For race detectors: the lock that MPROTECT takes would order
+	 * the CPUs, and hide from them what the library leaves unordered. */
 	HM_NATIVE_NOTHING,
 };
 
@@ -63,9 +64,9 @@ extern __thread struct hm_native_cpu hm_native_cpu;
 /* Whether the host has protection keys for a program's memory. */
 bool hm_native_has_keys(void);
 /*
- * As after start: an empty arena, protected, no counts, no bugs; this CPU idle, in its boot context, its register
- * at the default level. False, and nothing happened, if the host cannot do that. One thread at a time; the
- * windows of all others are closed.
+ * As after start: an empty arena, protected, no counts, no bugs; this CPU idle, in its boot context, its
+ * register at the default level. False, and nothing happened, if the host cannot do that. One thread at a
+ * time; the windows of all others are closed.
  */
 bool hm_native_start(enum hm_native_way way);
 /* Code runs on behalf of that context from now on, on this CPU. */
@@ -73,8 +74,8 @@ void hm_native_switch_context(struct hm_context *context);
 /* What HM_BUG does here: it is counted, and the caller goes on. */
 void hm_native_bug(const char *message);
 
-/* A table of the arena, empty; the name, which has to stay, is what a report calls it. Ends the program if none
- * is left. Any thread. */
+/* A table of the arena, empty; the name, which has to stay, is what a report calls it. Ends the program if
+ * none is left. Any thread. */
 hm_pte_t *hm_native_table(const char *name);
 /* The name of the table that the address is in, NULL if it is in none. */
 const char *hm_native_name(const void *address);
@@ -87,9 +88,10 @@ struct hm_native_fault {
 };
 
 /*
- * Calls attempt, and returns whether it ended in a fault (SIGSEGV), which is then described. The fault is an
- * exception: pushed and popped around what is found out here, so sections and level are as they were where attempt was
- * called. It must not leave any open that it opened itself. Faults outside of it go to whoever had SIGSEGV before.
+ * Calls attempt, and returns whether it ended in a fault (SIGSEGV), which is then described. The fault is
+ * an exception: pushed and popped around what is found out here, so sections and level are as they were
+ * where attempt was called. It must not leave any open that it opened itself. Faults outside of it go to
+ * whoever had SIGSEGV before.
  */
 bool hm_native_expect_fault(void (*attempt)(void *argument), void *argument,
 			    struct hm_native_fault *fault);

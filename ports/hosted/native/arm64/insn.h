@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * insn.h -- the arm64 port's instructions as the host's: table accesses are C accesses to the arena, which the
- * host may refuse; barriers are the host's; TLB maintenance, for which there is no TLB, is counted. Found as
- * <arm64/insn.h> because ports/hosted/native comes before ports on the include path; the functions are those of
- * ports/arm64/insn.h that the headers in use here call.
+ * insn.h -- the arm64 port's instructions as the host's: table accesses are C accesses to the arena, which
+ * the host may refuse; barriers are the host's; TLB maintenance, for which there is no TLB, is counted.
+ * Found as <arm64/insn.h> because ports/hosted/native comes before ports on the include path; the functions
+ * are those of ports/arm64/insn.h that the headers in use here call.
  */
 #ifndef HM_NATIVE_INSN_H
 #define HM_NATIVE_INSN_H
@@ -16,7 +16,7 @@ static inline uint64_t hm_insn_ldr(const uint64_t *address)
 	return __atomic_load_n(address, __ATOMIC_RELAXED);
 }
 
-/* Before the store itself, which the host does not refuse while MPROTECT has the arena open for another CPU. */
+/* Before the store, which the host does not refuse while MPROTECT has the arena open for another CPU. */
 static inline void hm_native_check_key(void)
 {
 	if (!(hm_native_cpu.key_register & HM_KEY_ALLOW(HM_KEY_PGTABLES, HM_KEY_WRITE)))
