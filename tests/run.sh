@@ -58,7 +58,7 @@ leg() {
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
-hosted="contract unit model examples"
+hosted="contract unit model native stress examples"
 leg "hosted, gcc" build ""
 leg "arm64" build/arm64 "" --cross-file tests/arm64.ini
 CC=clang leg "hosted, clang" build/clang "$hosted"

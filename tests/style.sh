@@ -15,5 +15,6 @@ tidy() {
 		--extra-arg=-Wno-unknown-warning-option --extra-arg=-Wno-unused-command-line-argument 2>/dev/null
 }
 tidy "$1" tests/contract/*.c tests/unit/*.c tests/bench/lazy_section.c tests/model/*.c tests/litmus/*.c \
-	examples/hosted.c examples/foreign/*.c ports/hosted/*.c ports/hosted/machine/*.c
+	tests/native/*.c tests/stress/*.c examples/hosted.c examples/foreign/*.c \
+	ports/hosted/*.c ports/hosted/machine/*.c ports/hosted/native/*.c
 tidy "$2" examples/kernel/*.c tests/suite_*.c

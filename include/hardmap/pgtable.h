@@ -195,28 +195,27 @@ static HM_COLD_ void hm_pte_store_guarded_(hm_pte_t *ptep, unsigned int n, hm_pt
 	hm_kpkeys_close_(guard, hm_pte_is_published_(first, kind));
 }
 
-/* n entries that are alike but for the step. */
+/* n entries that are alike but for the step: in a section they need no guard, and publication is owed. */
 static HM_ALWAYS_INLINE_ void hm_pte_store_(hm_pte_t *ptep, unsigned int n, hm_pte_t first,
 					    uint64_t step, enum hm_pte_kind_ kind)
 {
-	struct hm_context *ctx = hm_port_context();
-	/* By address: gcc then folds the offset of a state that is itself a member into each access. */
-	uint64_t *word = &ctx->word, *pending = &ctx->pending, state;
+	if (HM_CONTEXT_HAS_WINDOW_) {
+		struct hm_context *ctx = hm_port_context();
+		/* By address: as in hm_lazy_mmu_queue(). */
+		uint64_t *word = &ctx->word, *pending = &ctx->pending, state = *word;
 
-	if (!HM_CONTEXT_HAS_WINDOW_) {
+		if (HM_UNLIKELY_(!(state & HM_CONTEXT_ACTIVE_))) {
+			hm_pte_store_guarded_(ptep, n, first, step, kind);
+			return;
+		}
+		hm_pte_store_plainly_(ptep, n, first, step);
+		if (hm_pte_is_published_(first, kind))
+			*pending = state;
+	} else {
 		hm_pte_store_plainly_(ptep, n, first, step);
 		if (hm_pte_is_published_(first, kind))
 			hm_lazy_mmu_queue();
-		return;
 	}
-	state = *word;
-	if (HM_UNLIKELY_(!(state & HM_CONTEXT_ACTIVE_))) {
-		hm_pte_store_guarded_(ptep, n, first, step, kind);
-		return;
-	}
-	hm_pte_store_plainly_(ptep, n, first, step);
-	if (hm_pte_is_published_(first, kind))
-		*pending = state;
 }
 
 /*

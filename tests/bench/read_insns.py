@@ -57,8 +57,8 @@ LIMITS = {
 # With windows. Writes of the register and barriers are not limits but exact, see measure_window().
 WINDOW_OBJECTS = ['window near', 'window far', 'run-time near']
 WINDOW_LIMITS = {
-    'entry': 7,
-    'entry_loop': 8,
+    'entry': 5,
+    'entry_loop': 7,
     'enter_leave': 32,
     'enter_leave_idle': 32,
 }

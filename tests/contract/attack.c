@@ -2,9 +2,9 @@
  *
  * attack.c -- one store to saved state by somebody who must not have it. For each nesting of frames below, at
  * each point of it, each word of saved state (the context's three and the two of each open frame's token) is
- * overwritten by each of the values of corruptions(), once; then the nesting goes on as the code has it.
- * Whatever that does, no key is ever open that the true nesting would not have open there, nothing is open at
- * its end, and what comes after finds everything in order. For ports with a key register.
+ * overwritten once, by each of the values of collect_corruptions(); then the nesting goes on as the code has
+ * it. Whatever that does, no key is ever open that the true nesting would not have open there, nothing is
+ * open at its end, and what comes after finds everything in order. For ports with a key register.
  */
 #include "probe.h"
 #include "suite.h"
@@ -43,8 +43,7 @@ struct frame {
 		hm_context_switch_t away;
 		uint64_t words[2]; /* outer, self */
 	} token;
-	unsigned int keys; /* that are open in it, truly */
-	bool held; /* truly: sections inside do not change the level */
+	unsigned int keys; /* that may be open in it, beside key 0 */
 };
 _Static_assert(sizeof(((struct frame *)0)->token) == 2 * sizeof(uint64_t), "a token is two words");
 
@@ -73,7 +72,6 @@ static void open_frame(enum kind kind)
 
 	frame->kind = kind;
 	frame->keys = outer->keys;
-	frame->held = outer->held;
 	switch (kind) {
 	case SECTION:
 		frame->token.section = hm_lazy_mmu_enter();
@@ -84,12 +82,10 @@ static void open_frame(enum kind kind)
 	case PAUSE:
 		frame->token.pause = hm_lazy_mmu_pause();
 		frame->keys = 0;
-		frame->held = true;
 		break;
 	case EXCEPTION:
 		frame->token.exception = hm_context_exception_push();
 		frame->keys = 0;
-		frame->held = false;
 		break;
 	case SWITCH:
 		frame->token.away = hm_context_switch_out();

@@ -331,11 +331,11 @@ MUTANTS = group(
     ("pause that does not hold callees' sections", 'HM_CONTEXT_OPEN_ | HM_CONTEXT_HELD_);', 'HM_CONTEXT_OPEN_);'),
 ) + group(
     'pgtable.h',
-    ('entry that is not published', PLAIN, 'hm_pte_store_plainly_(ptep, n, first, step); return;'),
+    ('entry that is not published', PLAIN, 'hm_pte_store_plainly_(ptep, n, first, step); }'),
     ('entry that is published before the store', PLAIN, 'if (hm_pte_is_published_(first, kind)) '
-     'hm_lazy_mmu_queue(); hm_pte_store_plainly_(ptep, n, first, step); return;'),
+     'hm_lazy_mmu_queue(); hm_pte_store_plainly_(ptep, n, first, step); }'),
     ('entry that is published whatever it is', PLAIN,
-     'hm_pte_store_plainly_(ptep, n, first, step); hm_lazy_mmu_queue(); return;', COST),
+     'hm_pte_store_plainly_(ptep, n, first, step); hm_lazy_mmu_queue(); }', COST),
     ('entry of a section that owes nothing', BATCHED, 'hm_pte_store_plainly_(ptep, n, first, step);'),
     ('entry of a section that always owes', BATCHED,
      'hm_pte_store_plainly_(ptep, n, first, step); *pending = state;', COST),
