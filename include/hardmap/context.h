@@ -612,8 +612,7 @@ static inline bool hm_context_took_another_(uint64_t self, uint64_t outer)
  * it away for good. */
 static inline void hm_context_give_back_(uint64_t self)
 {
-	if (HM_CONTEXT_HAS_WINDOW_ && HM_UNLIKELY_(self & HM_CONTEXT_OUTER_) &&
-	    hm_context_has_register_())
+	if (HM_CONTEXT_HAS_WINDOW_ && HM_UNLIKELY_(self & HM_CONTEXT_OUTER_))
 		hm_context_raise_();
 }
 

@@ -274,12 +274,11 @@ static inline void hm_kpkeys_guard_end_(const hm_kpkeys_token_t *tok)
  * end. Not together with goto into the block. enter is a function such as hm_kpkeys_enter_text. The second
  * enters only if the condition holds; the third never does, for code that has its guard elsewhere.
  */
-#define HM_KPKEYS_GUARD_(name, token)                                                         \
-	const hm_kpkeys_token_t name __attribute__((cleanup(hm_kpkeys_guard_end_), unused)) = \
-		(token)
-#define HM_KPKEYS_GUARD(name, enter) HM_KPKEYS_GUARD_(name, enter())
+#define HM_KPKEYS_GUARD(name, enter) HM_KPKEYS_GUARD_COND(name, enter, true)
 #define HM_KPKEYS_GUARD_COND(name, enter, condition) \
 	HM_KPKEYS_GUARD_(name, (condition) ? enter() : hm_kpkeys_none())
 #define HM_KPKEYS_GUARD_NOOP(name) HM_KPKEYS_GUARD_(name, hm_kpkeys_none())
+#define HM_KPKEYS_GUARD_(name, token) \
+	const hm_kpkeys_token_t name __attribute__((cleanup(hm_kpkeys_guard_end_), unused)) = token
 #endif
 #endif /* HM_KPKEYS_H */

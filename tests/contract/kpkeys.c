@@ -1419,4 +1419,6 @@ CASE(reasons_in_words)
 			EXPECT(!equal(hm_kpkeys_why_text(reasons[i]),
 				      hm_kpkeys_why_text(reasons[j])));
 	}
+	/* Of a port that says something else, the first. */
+	EXPECT(equal(hm_kpkeys_why_text((enum hm_kpkeys_fault)99), hm_kpkeys_why_text(reasons[0])));
 }

@@ -121,6 +121,40 @@ CASE(context_switch)
 	hm_lazy_mmu_leave(tok);
 }
 
+/* An entry that is not valid is none, whatever else it says. */
+CASE(invalid_entries_with_bits)
+{
+	const hm_va_t va = { 0 };
+	const hm_pte_t invalid = { page(1).val & ~HM_ARM64_VALID };
+	unsigned int level;
+
+	hm_hosted.root = table;
+	hm_port_pte_store(table, invalid);
+	EXPECT(hm_pgtable_leaf(va, &level).val == 0);
+	EXPECT(level == HM_PORT_PGTABLE_LEVELS - 1);
+	EXPECT(!hm_pgtable_fault_is_spurious(va, HM_ACCESS_READ));
+	hm_hosted.root = NULL;
+	EXPECT(hm_pgtable_leaf(va, &level).val == 0);
+	EXPECT(level == HM_PORT_PGTABLE_LEVELS);
+}
+
+/* A spurious fault is answered by DSB, then ISB: the walk that is repeated sees what was stored. */
+CASE(spurious_fault)
+{
+	const hm_pa_t pa = { (uintptr_t)table };
+	const hm_va_t va = { UINT64_C(1) << HM_PORT_ARM64_PAGE_SHIFT };
+
+	hm_hosted.root = table;
+	hm_port_pte_store(table, hm_arm64_table(pa));
+	hm_port_pte_store(table + 1, page(1));
+	hm_hosted_clear_counts();
+	EXPECT(hm_pgtable_fault_is_spurious(va, HM_ACCESS_READ));
+	EXPECT(hm_hosted.counts[HM_INSN_LDR] == HM_PORT_PGTABLE_LEVELS);
+	EXPECT(hm_hosted.trace[HM_PORT_PGTABLE_LEVELS].kind == HM_INSN_DSB_ISHST);
+	EXPECT(hm_hosted.trace[HM_PORT_PGTABLE_LEVELS + 1].kind == HM_INSN_ISB);
+	hm_hosted.root = NULL;
+}
+
 /* Two contexts whose addresses differ by any small multiple of their size never name a frame alike. */
 CASE(names_of_frames_differ_between_contexts)
 {
