@@ -38,9 +38,9 @@
  *          leave; saved state that was overwritten) is a caller bug: HM_BUG is told, all that is pending is
  *          published, the level is the default one, and every write is guarded and published by itself
  *          until the outermost frame is left.
- *          No single stray store to a word or a token raises the level: what sets a level aside believes neither
- *          the word nor the register alone, what restores one compares its two copies, in the word and in the
- *          token, and takes the register's value from a constant.
+ *          No single stray store to a word or a token raises the level: what sets a level aside believes
+ *          neither the word nor the register alone, what restores one compares its two copies, in the word
+ *          and in the token, and takes the register's value from a constant.
  * CONFIG   HM_CONTEXT_TYPES_ONLY  stop after part 1; for headers that embed the types
  *          HM_NO_STD_HEADERS      uint64_t, uintptr_t, UINT64_C and bool are declared already
  * PORT     HM_BUG, HM_PORT_KEY_STYLE and the hooks of part 3. Template: ports/template
@@ -601,7 +601,7 @@ static inline void hm_context_assert_idle(void)
 		hm_context_not_idle_(ctx);
 }
 
-/* Whether a frame into whose word hm_context_lower_() went has a level to give back, and its token says another. */
+/* Whether a frame that hm_context_lower_() went into has a level to give back, and its token says another. */
 static inline bool hm_context_took_another_(uint64_t self, uint64_t outer)
 {
 	return HM_CONTEXT_HAS_WINDOW_ && HM_UNLIKELY_(self & HM_CONTEXT_OUTER_) &&

@@ -114,8 +114,8 @@ static inline void hm_arm64_poe_forget_(void)
 
 /*
  * Switches keys on, on this CPU: from boot, hot-plug or resume, before or after the MMU is on, interrupts
-  * masked. The tables in use have the attributes of vmsa.h, and mean the same before and after. The other bits
- * of TCR2_EL1 are the kernel's, who has written them before. Then, with the context that runs,
+  * masked. The tables in use have the attributes of vmsa.h, and mean the same before and after. The other
+ * bits of TCR2_EL1 are the kernel's, who has written them before. Then, with the context that runs,
  * hm_kpkeys_cpu_start().
  */
 static inline void hm_arm64_poe_enable(void)

@@ -93,8 +93,8 @@ MISUSES = [
       ['hm_kpkeys_enter_pgtables', 'hm_kpkeys_enter_text', 'hm_kpkeys_enter_unrestricted',
        'hm_kpkeys_enter_default', 'hm_kpkeys_none']),
     ('ignoring a function of HM_KPKEYS_ENTER', 'level = enter_own()', 'enter_own()', UNUSED),
-    ('ignoring hm_kpkeys_unlock_()', 'pte.val = hm_kpkeys_unlock_(hm_port_context())',
-     'hm_kpkeys_unlock_(hm_port_context())', UNUSED),
+    ('ignoring hm_kpkeys_guard_tables_()', 'level = hm_kpkeys_guard_tables_()', 'hm_kpkeys_guard_tables_()',
+     UNUSED),
 ]
 # The same where the scope macros are.
 MISUSES_IN_C = [

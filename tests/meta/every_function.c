@@ -18,6 +18,7 @@ void every_context(void)
 	hm_context_exception_t interrupted = hm_context_exception_push();
 
 	hm_context_switch_in(hm_context_switch_out());
+	hm_context_reuse(hm_port_context());
 	hm_context_exception_pop(interrupted);
 	hm_context_assert_idle();
 }

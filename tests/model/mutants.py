@@ -84,7 +84,7 @@ CLOSE = ('ctx->word = outer; ctx->pending = 0; if (pending) hm_port_context_publ
          'hm_context_register_set_(HM_KPKEYS_DEFAULT); hm_port_context_sync();')
 UNKEYED = 'ctx->word = outer; ctx->pending = 0; if (pending) { ' + PAIR + ' }'
 PLAIN = ('hm_pte_store_plainly_(ptep, n, first, step); '
-         'if (hm_pte_is_published_(first, kind)) hm_lazy_mmu_queue(); return;')
+         'if (hm_pte_is_published_(first, kind)) hm_lazy_mmu_queue(); }')
 BATCHED = ('hm_pte_store_plainly_(ptep, n, first, step); '
            'if (hm_pte_is_published_(first, kind)) *pending = state;')
 GUARDED = ('hm_pte_store_range_(ptep, n, first, step); '

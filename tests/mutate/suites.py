@@ -36,18 +36,21 @@ PLAIN = ['suite_main', 'suite_plain']
 UNIT = [f'tests/unit/{each}.c' for each in ('fault', 'order', 'poe', 'tlbi', 'vmsa')]
 BODIES = [f'tests/contract/{each}.c' for each in ('lazy_mmu', 'pgtable', 'context', 'kpkeys')]
 HOSTED_PROBE = ['tests/contract/probe_arm64.c', 'tests/contract/probe_hosted.c']
+WINDOW = ['-DCONTRACT_EXCEPTION_PUSH=1', '-DCONTRACT_KEY_STYLE=HM_KEY_STYLE_WINDOW']
 # program: (port, sources compiled against the tree, objects of COMMON, defines)
 PROGRAMS = {
     'model': ('model', ['tests/model/program.c'], ['machine', 'random'], []),
     'model_plain': ('model', ['tests/model/program.c'], ['machine', 'random'], ['-DHM_MACHINE_KEYS=0']),
-    'contract': ('hosted', BODIES + ['tests/contract/attack.c'] + HOSTED_PROBE, ['hosted'] + PLAIN,
-                 ['-DSUITE=contract', '-DCONTRACT_EXCEPTION_PUSH=1',
-                  '-DCONTRACT_KEY_STYLE=HM_KEY_STYLE_WINDOW']),
+    'contract': ('hosted', BODIES + HOSTED_PROBE, ['hosted'] + PLAIN, ['-DSUITE=contract'] + WINDOW),
     'unit': ('hosted', UNIT, ['hosted'] + PLAIN, ['-DSUITE=unit']),
     'contract_selected': ('hosted', BODIES + HOSTED_PROBE, ['hosted'] + PLAIN,
                           ['-DSUITE=selected', '-DCONTRACT_EXCEPTION_PUSH=0']),
     'unit_16k': ('hosted', UNIT, ['hosted'] + PLAIN, ['-DSUITE=unit', '-DHM_PORT_ARM64_PAGE_SHIFT=14']),
     'unit_64k': ('hosted', UNIT, ['hosted'] + PLAIN, ['-DSUITE=unit', '-DHM_PORT_ARM64_PAGE_SHIFT=16']),
+    'contract_no_keys': ('hosted', BODIES[:3] + HOSTED_PROBE, ['hosted'] + PLAIN,
+                         ['-DSUITE=no_keys', '-DCONTRACT_EXCEPTION_PUSH=1', '-DHM_HOSTED_KEYS=0']),
+    'contract_attack': ('hosted', ['tests/contract/attack.c'] + HOSTED_PROBE, ['hosted'] + PLAIN,
+                        ['-DSUITE=attack'] + WINDOW),
     'contract_foreign': ('foreign', BODIES + ['tests/contract/probe_foreign.c'], PLAIN,
                          ['-DSUITE=foreign', '-DCONTRACT_EXCEPTION_PUSH=1']),
 }

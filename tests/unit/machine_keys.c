@@ -182,7 +182,7 @@ CASE(exceptions_synchronise)
 	EXPECT(grants(keyed, ""));
 }
 
-/* What TLBs may hold of a register is in effect until they have forgotten it: by each step alone it is not. */
+/* What TLBs may hold of a register is in effect until they have forgotten it, in all of these steps. */
 CASE(control_registers_are_cached)
 {
 	unsigned int without;

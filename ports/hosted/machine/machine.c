@@ -496,8 +496,8 @@ struct walk {
 #define R 1u
 #define X 2u
 #define W 4u
-/* Base permissions by the encoding of PIR_EL1 (Arm ARM D8.4.3.1): with overlay below 8, without from there on.
- * Reserved ones give nothing; 9, GCS, is readable. */
+/* Base permissions by the encoding of PIR_EL1 (Arm ARM D8.4.3.1): with overlay below 8, without from there
+ * on. Reserved ones give nothing; 9, GCS, is readable. */
 static const uint8_t base_permissions[16] = { 0,         R,         X,         R | X, 0,     R | W,
 					      R | W | X, R | W | X, R,         R,     R | X, 0,
 					      R | W,     0,         R | W | X, 0 };
@@ -1049,7 +1049,7 @@ void hm_machine_write_register(enum hm_machine_register which, uint64_t value)
 		hm_machine_violation("register %u is written and never synchronised", which);
 		return;
 	}
-		state->value = value;
+	state->value = value;
 	state->possible[state->possible_count++] = value;
 	state->steps = 0;
 	/* Before plain code that follows: no other instruction may come between. */

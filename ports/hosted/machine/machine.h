@@ -162,9 +162,9 @@ struct hm_machine {
 	ucontext_t scheduler;
 
 	hm_pte_t *root; /* top-level table, of the upper half of the address space */
-	hm_pte_t *software_root; /* what hm_port_pgtable_root() answers: the same, unless a test has its own */
-	uint64_t
-		linear; /* where memory is mapped for the kernel's own stores, 0: they are not checked */
+	hm_pte_t *
+		software_root; /* what hm_port_pgtable_root() answers: the same, but for some tests */
+	uint64_t linear; /* where memory is mapped for the kernel's own stores, 0: unchecked */
 	/* Per page: the level of the live table in it + 1, 0: no table; and what it translates. */
 	uint8_t table_level[HM_MACHINE_PAGES];
 	uint64_t table_base[HM_MACHINE_PAGES];
@@ -205,8 +205,8 @@ unsigned int hm_machine_random(unsigned int n);
 /* Relies on the translation: as the tables stand, the access is permitted (or not), and every walk that
  * this CPU could have done, or cached, must agree. Returns what the tables say. */
 enum hm_machine_outcome hm_machine_access(hm_va_t va, enum hm_access access);
-/* A store to that page through the linear map that nobody should make: it must be denied, whatever the CPU may
- * hold. For code that claims to be at the default level, of a page whose key is not that level's. */
+/* A store to that page through the linear map that nobody should make: it must be denied, whatever the CPU
+ * may hold. For code that claims to be at the default level, of a page whose key is not that level's. */
 void hm_machine_stray(unsigned int number);
 /* Does the access and takes what comes: one of the possible outcomes, by chance, without complaint.
  * For code that handles the fault. */
