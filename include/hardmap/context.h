@@ -23,7 +23,7 @@
  *          the hardware follows.
  *
  * STATE    Yours: one struct hm_context per execution context, written by that context alone; all-zero is
-  *          "nothing open, default level". Memory that served one context serves the next after
+ *          "nothing open, default level". Memory that served one context serves the next after
  *          hm_context_reuse(); zeroing it would make tokens of the old one fit again. An execution context is
  *          one of
  *            thread           if exception entry calls hm_context_exception_push() and return calls
@@ -513,7 +513,7 @@ static inline void hm_context_publish_(struct hm_context *ctx, uint64_t word, ui
 }
 
 /*
-  * The word, after a look at whether it can be believed: its level is in the register, and nothing in it says
+ * The word, after a look at whether it can be believed: its level is in the register, and nothing in it says
  * otherwise than that. If not, somebody overwrote the word, or wrote the register: HM_BUG, default level.
  */
 static HM_COLD_ uint64_t hm_context_verify_(struct hm_context *ctx)

@@ -73,7 +73,7 @@ static inline void hm_port_kpkeys_write(uint64_t value)
 
 /*
  * Each kind of page of vmsa.h, by the index that its attributes are. The kernel's pages are under POR_EL1.
-  * User pages are not, at EL1: their POIndex is a user key's number. At EL0 they are under POR_EL0 if the
+ * User pages are not, at EL1: their POIndex is a user key's number. At EL0 they are under POR_EL0 if the
  * kernel sets TCR2_EL1.E0POE. No index gives EL1 execution of what EL0 writes, which would take both away.
  * Every other index gives nothing.
  */
@@ -114,7 +114,7 @@ static inline void hm_arm64_poe_forget_(void)
 
 /*
  * Switches keys on, on this CPU: from boot, hot-plug or resume, before or after the MMU is on, interrupts
-  * masked. The tables in use have the attributes of vmsa.h, and mean the same before and after. The other
+ * masked. The tables in use have the attributes of vmsa.h, and mean the same before and after. The other
  * bits of TCR2_EL1 are the kernel's, who has written them before. Then, with the context that runs,
  * hm_kpkeys_cpu_start().
  */
