@@ -58,7 +58,7 @@ void probe_reset(void)
 	hm_pte_link(table(ROOT), hm_arm64_table(hm_machine_page(UPPER)));
 	hm_machine_settle();
 	hm_machine_set_linear(LINEAR_VA);
-		machine.software_root = NULL;
+	machine.software_root = NULL;
 	machine.threads[0].hardmap.word = 0; /* a context as new */
 	probe_read();
 }
