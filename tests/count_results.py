@@ -12,6 +12,9 @@ with open(sys.argv[1], encoding='utf-8') as log:
     for line in log:
         test = json.loads(line)
         bad = test['result'] in ('FAIL', 'ERROR', 'TIMEOUT', 'INTERRUPT', 'UNEXPECTEDPASS')
+        if test['result'] == 'EXPECTEDFAIL':  # that some of its points fail is what it is there for
+            passed += 1
+            continue
         points = re.findall(r'^(not ok|ok)\b([^\n]*)', test.get('stdout') or '', re.M)
         skips = [rest for result, rest in points if re.search(r'#\s*skip', rest, re.I)]
         oks = [result for result, rest in points if result == 'ok' and rest not in skips]
