@@ -9,6 +9,7 @@
  */
 #include "layout.h"
 #include "mmu.h"
+#include <arm64/early.h>
 
 /* kernel.ld compares its own values with these. */
 	.globl	layout_linear_base, layout_kernel_pa
@@ -127,6 +128,10 @@ high:
 	/* Completes the TLBI on this CPU before its next instruction. */
 	dsb	nsh
 	isb
+
+	/* The idle thread is this CPU's context from here on: exceptions may come now. */
+	adr_sym	x0, idle_threads
+	hm_early_context x0, x19, THREAD_SIZE, x1
 
 	adr_sym	x0, vectors
 	msr	vbar_el1, x0

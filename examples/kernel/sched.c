@@ -170,8 +170,7 @@ void sched_init_cpu(unsigned cpu)
 	idle->state = THREAD_RUNNING;
 	idle->id = cpu;
 	idle->name = "idle";
-	idle->cpu = cpu;
-	sysreg_write(tpidr_el1, (uint64_t)idle);
+	idle->cpu = cpu; /* boot.S has made it the current thread */
 }
 
 _Noreturn void sched_start(void)
