@@ -7,10 +7,10 @@
 #define HM_ARM64_EARLY_H
 #ifdef __ASSEMBLER__
 /*
- * From here on TPIDR_EL1 leads to element cpu of an array of static objects of size bytes, in each of which a
- * struct hm_context lies where it lies in a thread: all-zero, as .bss is. Before the CPU calls any C code that
- * may use the library, exception handlers included; later a switch replaces it by a thread. array and cpu are
- * registers, scratch a third one that is lost. MRS sees the write in program order (Arm ARM D24.1.2).
+ * From here on TPIDR_EL1 leads to element cpu of an array of static objects of size bytes, in each of which
+ * a struct hm_context lies where it lies in a thread: all-zero, as .bss is. Before the CPU calls any C code
+ * that may use the library, exception handlers included; later a switch replaces it by a thread. array and
+ * cpu are registers, scratch a third one that is lost. MRS sees the write in program order (Arm ARM D24.1.2).
  */
 /* clang-format off */
 	.macro	hm_early_context array:req, cpu:req, size:req, scratch:req
