@@ -67,7 +67,6 @@ void probe_interrupt(void (*handler)(void))
 
 bool probe_opens(unsigned int key)
 {
-	(void)key;
 	return mmu_key_style != HM_KEY_STYLE_WINDOW ||
 	       (hm_insn_mrs_por_el1() >> 4 * key & HM_KEY_WRITE);
 }

@@ -19,7 +19,7 @@
  *          Sections (lazy_mmu.h) and levels (kpkeys.h) are frames: what opens one returns a token, what
  *          closes it wants that token back, innermost first. The word names the innermost open frame and
  *          holds what it says: whether publication is batched, the level of access to protected memory,
-   *          how that memory is protected. The token holds the word before. The word is written first, then
+ *          how that memory is protected. The token holds the word before. The word is written first, then
  *          the hardware follows.
  *
  * STATE    Yours: one struct hm_context per execution context, written by that context alone; all-zero is

@@ -218,7 +218,6 @@ static inline HM_MUST_USE_ hm_lazy_mmu_pause_t hm_lazy_mmu_pause(void)
 		ctx, hm_context_next_(ctx),
 		(hm_context_inside_(tok.outer) & ~(HM_CONTEXT_ACTIVE_ | HM_CONTEXT_LEVEL_)) |
 			HM_CONTEXT_OPEN_ | HM_CONTEXT_HELD_);
-
 	hm_context_follow_(HM_KPKEYS_DEFAULT, pending);
 	return tok;
 }

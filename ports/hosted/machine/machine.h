@@ -116,8 +116,8 @@ struct hm_machine_register_state {
 	uint64_t value; /* written last */
 	uint64_t possible[HM_MACHINE_VALUES]; /* any of them may be in effect */
 	unsigned int possible_count;
-	unsigned int
-		steps; /* of synchronise, invalidate, complete, synchronise: how many are done */
+	/* Of synchronise, invalidate, complete, synchronise: how many are done. */
+	unsigned int steps;
 };
 
 struct hm_machine_cpu {
@@ -162,8 +162,8 @@ struct hm_machine {
 	ucontext_t scheduler;
 
 	hm_pte_t *root; /* top-level table, of the upper half of the address space */
-	hm_pte_t *
-		software_root; /* what hm_port_pgtable_root() answers: the same, but for some tests */
+	/* What hm_port_pgtable_root() answers: the same, but for some tests. */
+	hm_pte_t *software_root;
 	uint64_t linear; /* where memory is mapped for the kernel's own stores, 0: unchecked */
 	/* Per page: the level of the live table in it + 1, 0: no table; and what it translates. */
 	uint8_t table_level[HM_MACHINE_PAGES];
