@@ -17,6 +17,7 @@
 #include "uart.h"
 
 static struct thread contexts[PROBE_CONTEXTS];
+static hm_pte_t tables[3][HM_PORT_PGTABLE_ENTRIES] __attribute__((aligned(4096)));
 static unsigned int bugs;
 
 void kernel_bug(const char *message)
@@ -28,7 +29,13 @@ void kernel_bug(const char *message)
 void probe_arm64_reset(void)
 {
 	memset(contexts, 0, sizeof(contexts));
+	memset(tables, 0, sizeof(tables));
 	probe_set_root(NULL);
+}
+
+hm_pte_t *probe_arm64_table(unsigned int number)
+{
+	return tables[number];
 }
 
 uint64_t probe_arm64_counted(enum hm_insn_kind kind)

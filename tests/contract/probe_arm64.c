@@ -6,8 +6,6 @@
 #include "probe_arm64.h"
 #include "probe.h"
 
-/* Aligned for every granule. */
-static hm_pte_t tables[3][HM_PORT_PGTABLE_ENTRIES] __attribute__((aligned(65536)));
 static uint64_t counted_before[HM_INSN_KINDS];
 static unsigned int running;
 static struct {
@@ -17,11 +15,8 @@ static struct {
 
 void probe_reset(void)
 {
-	unsigned int i, j;
+	unsigned int i;
 
-	for (i = 0; i < 3; i++)
-		for (j = 0; j < HM_PORT_PGTABLE_ENTRIES; j++)
-			tables[i][j].val = 0;
 	for (i = 0; i < PROBE_CONTEXTS; i++)
 		away[i].out = false;
 	probe_arm64_reset();
@@ -94,7 +89,7 @@ struct probe_counts probe_read(void)
 
 hm_pte_t *probe_table(unsigned int number)
 {
-	return tables[number];
+	return probe_arm64_table(number);
 }
 
 hm_pte_t probe_kernel_page(unsigned int number)
@@ -127,7 +122,7 @@ hm_pte_t probe_block(unsigned int number)
 
 hm_pte_t probe_link(unsigned int number)
 {
-	return hm_arm64_table(probe_arm64_pa(tables[number]));
+	return hm_arm64_table(probe_arm64_pa(probe_arm64_table(number)));
 }
 
 uint64_t probe_page_step(void)

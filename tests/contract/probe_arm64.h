@@ -14,6 +14,8 @@ void probe_arm64_reset(void);
 uint64_t probe_arm64_counted(enum hm_insn_kind kind);
 /* Calls of HM_BUG since the last call of this. */
 unsigned int probe_arm64_bugs(void);
+/* Table `number`, 0 to 2: of the granule's size and alignment, zeroed by probe_arm64_reset(). */
+hm_pte_t *probe_arm64_table(unsigned int number);
 /* The CPU is in that context: no switch, just that. */
 void probe_arm64_become(unsigned int context);
 /* The physical address of an object of the probe. */

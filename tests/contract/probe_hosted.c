@@ -9,16 +9,24 @@
 #include <string.h>
 
 static struct hm_context contexts[PROBE_CONTEXTS];
+/* Aligned for every granule. */
+static hm_pte_t tables[3][HM_PORT_PGTABLE_ENTRIES] __attribute__((aligned(65536)));
 
 void probe_arm64_reset(void)
 {
 	memset(contexts, 0, sizeof(contexts));
+	memset(tables, 0, sizeof(tables));
 	hm_hosted_reset();
 	hm_hosted.has_tlbi_range = true;
 #ifdef CONTRACT_KEY_STYLE
 	hm_hosted.key_style = CONTRACT_KEY_STYLE;
 	hm_arm64_poe_enable();
 #endif
+}
+
+hm_pte_t *probe_arm64_table(unsigned int number)
+{
+	return tables[number];
 }
 
 uint64_t probe_arm64_counted(enum hm_insn_kind kind)
