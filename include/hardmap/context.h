@@ -143,6 +143,8 @@ typedef struct {
 #define HM_UNLIKELY_(condition) __builtin_expect(!!(condition), 0)
 #define HM_MUST_USE_ __attribute__((__warn_unused_result__))
 #define HM_COLD_ __attribute__((__cold__, __noinline__, __unused__))
+#define HM_NOINLINE_ \
+	__attribute__((__noinline__, __unused__)) /* called from many places, and long */
 #define HM_ALWAYS_INLINE_ inline __attribute__((__always_inline__))
 #endif
 /* The state of the execution context that runs now. No side effects; for one context always the

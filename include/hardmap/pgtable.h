@@ -102,6 +102,8 @@ HM_PORT_REQUIRE(hm_pte_t *, hm_port_pgtable_map, (hm_pa_t));
  * of the address in the table of a level. */
 HM_PORT_REQUIRE(hm_pte_t *, hm_port_pgtable_root, (hm_va_t));
 HM_PORT_REQUIRE(unsigned int, hm_port_pgtable_index, (hm_va_t, unsigned int));
+/* log2 of the bytes that an entry of a level translates. */
+HM_PORT_REQUIRE(unsigned int, hm_port_pgtable_shift, (unsigned int));
 /* Whether a valid page or block entry lets the kernel do that. */
 HM_PORT_REQUIRE(bool, hm_port_pte_permits, (hm_pte_t, enum hm_access));
 /* No CPU uses a translation of [address, address + bytes) from before the call, nor walks by tables
@@ -351,6 +353,76 @@ static inline hm_pte_t hm_pgtable_leaf(hm_va_t va, unsigned int *level)
 			break;
 	}
 	return pte;
+}
+
+/* What hm_pgtable_walk() shows of an entry. */
+struct hm_pgtable_entry {
+	hm_va_t va; /* the first address that it translates */
+	hm_pte_t pte; /* as it was read, once */
+	unsigned int level;
+};
+
+/* What is done with them; either may be NULL. Not 0 ends the walk. */
+struct hm_pgtable_visitor {
+	int (*leaf)(const struct hm_pgtable_entry *entry,
+		    void *argument); /* or an invalid entry, not 0 */
+	int (*table)(const struct hm_pgtable_entry *entry,
+		     void *argument); /* before what is in it */
+};
+
+static inline int hm_pgtable_visit_(int (*visit)(const struct hm_pgtable_entry *entry,
+						 void *argument),
+				    const struct hm_pgtable_entry *entry, void *argument)
+{
+	return visit ? visit(entry, argument) : 0;
+}
+
+/*
+ * Shows every entry that translates some address of [va, va + size), in ascending order, holes left out: for dumpers
+ * and counters. Returns what ended it, 0 at the end. Reads only, and writes nothing that a visitor is shown. Any
+ * context that the visitor allows.
+ *
+ * Others may change entries meanwhile: each is read once, and what is shown is what it was then. A table may even be
+ * unlinked while the walk is in it (a collapse): its entries go on to say what was true at that moment, and the walk
+ * goes on in it up to its end. So the caller either excludes whoever unlinks tables of the range by that one's lock,
+ * or is in a section in which hm_port_pgtable_free() of direct_map.h waits for it (interrupts masked, a read-side
+ * section of RCU: what the port chose), from before the walk to after it.
+ */
+static inline int hm_pgtable_walk(hm_va_t va, uint64_t size,
+				  const struct hm_pgtable_visitor *visitor, void *argument)
+{
+	const uint64_t last = va.val + (size - 1);
+	const hm_pte_t *tables[HM_PORT_PGTABLE_LEVELS];
+	struct hm_pgtable_entry entry = { va, { 0 }, HM_PORT_PGTABLE_LEVELS - 1 };
+	int result = 0;
+
+	tables[entry.level] = hm_port_pgtable_root(va);
+	if (!size || !tables[entry.level])
+		return 0;
+	while (!result) {
+		const uint64_t bytes = UINT64_C(1) << hm_port_pgtable_shift(entry.level);
+
+		entry.pte = hm_port_pte_load(tables[entry.level] +
+					     hm_port_pgtable_index(va, entry.level));
+		entry.va.val = va.val & ~(bytes - 1);
+		if (hm_port_pte_is_valid(entry.pte) &&
+		    hm_port_pte_is_table(entry.pte, entry.level)) {
+			result = hm_pgtable_visit_(visitor->table, &entry, argument);
+			entry.level--;
+			tables[entry.level] = hm_port_pgtable_map(hm_port_pte_table(entry.pte));
+			continue;
+		}
+		if (entry.pte.val)
+			result = hm_pgtable_visit_(visitor->leaf, &entry, argument);
+		if (entry.va.val + (bytes - 1) >= last)
+			break;
+		va.val = entry.va.val + bytes;
+		/* Out of every table that ends there. */
+		while (entry.level < HM_PORT_PGTABLE_LEVELS - 1 &&
+		       !hm_port_pgtable_index(va, entry.level))
+			entry.level++;
+	}
+	return result;
 }
 
 /*

@@ -13,6 +13,9 @@
  */
 #ifndef HM_ARM64_VMSA_H
 #define HM_ARM64_VMSA_H
+#define HM_DIRECT_MAP_TYPES_ONLY
+#include <hardmap/direct_map.h>
+#undef HM_DIRECT_MAP_TYPES_ONLY
 #define HM_PGTABLE_TYPES_ONLY
 #include <hardmap/pgtable.h>
 #undef HM_PGTABLE_TYPES_ONLY
@@ -25,15 +28,15 @@
 #elif HM_PORT_ARM64_PAGE_SHIFT == 12
 #define HM_PORT_PGTABLE_LEVELS 4
 #define HM_PORT_PGTABLE_ENTRIES 512
-#define HM_ARM64_BLOCK_LEVEL 2 /* the highest level that has blocks */
+#define HM_PORT_PGTABLE_BLOCK_LEVEL 2
 #elif HM_PORT_ARM64_PAGE_SHIFT == 14
 #define HM_PORT_PGTABLE_LEVELS 4 /* two entries of the top level are in use */
 #define HM_PORT_PGTABLE_ENTRIES 2048
-#define HM_ARM64_BLOCK_LEVEL 1
+#define HM_PORT_PGTABLE_BLOCK_LEVEL 1
 #elif HM_PORT_ARM64_PAGE_SHIFT == 16
 #define HM_PORT_PGTABLE_LEVELS 3 /* 64 entries of the top level are in use */
 #define HM_PORT_PGTABLE_ENTRIES 8192
-#define HM_ARM64_BLOCK_LEVEL 1
+#define HM_PORT_PGTABLE_BLOCK_LEVEL 1
 #else
 #error "vmsa.h: HM_PORT_ARM64_PAGE_SHIFT must be 12, 14 or 16"
 #endif
@@ -50,9 +53,12 @@
 #define HM_ARM64_ADDRESS /* bits 47 down to the page's */ \
 	((UINT64_C(1) << 48) - (UINT64_C(1) << HM_PORT_ARM64_PAGE_SHIFT))
 #define HM_ARM64_WRITABLE UINT64_C(0x0008000000000000) /* DBM; with FEAT_S1PIE part of PIIndex */
+#define HM_ARM64_CONTIGUOUS UINT64_C(0x0010000000000000) /* of a group that a TLB may hold as one */
 #define HM_ARM64_PXN UINT64_C(0x0020000000000000) /* EL1 does not execute it */
 #define HM_ARM64_UXN UINT64_C(0x0040000000000000) /* EL0 does not execute it */
 
+#define HM_ARM64_KEEP_SMALL \
+	UINT64_C(0x0080000000000000) /* bit 55, software's: of keep_small of direct_map.h */
 #define HM_ARM64_KEY(key) ((uint64_t)(key) << 60) /* POIndex: of FEAT_S1POE, else ignored; 0 to 7 */
 
 /* With FEAT_S1PIE, the index into PIR_EL1 and PIRE0_EL1: bits 54, 53, 51 and 6 (Arm ARM D8.4.3). */
@@ -100,7 +106,7 @@ static inline hm_pte_t hm_arm64_leaf(hm_pa_t pa, unsigned int level, uint64_t at
 	const uint64_t reserved = HM_ARM64_ADDRESS | HM_ARM64_VALID | HM_ARM64_TABLE;
 	hm_pte_t pte = { 0 };
 
-	if (level > HM_ARM64_BLOCK_LEVEL ||
+	if (level > HM_PORT_PGTABLE_BLOCK_LEVEL ||
 	    (pa.val & ((UINT64_C(1) << hm_arm64_level_shift(level)) - 1)) ||
 	    (pa.val & ~HM_ARM64_ADDRESS) || (attributes & reserved))
 		return pte;
@@ -193,6 +199,11 @@ static inline unsigned int hm_port_pgtable_index(hm_va_t va, unsigned int level)
 	       (HM_PORT_PGTABLE_ENTRIES - 1);
 }
 
+static inline unsigned int hm_port_pgtable_shift(unsigned int level)
+{
+	return hm_arm64_level_shift(level);
+}
+
 /* EL1's view without hierarchical permissions and overlays, of entries with the attributes above (Arm ARM
  * D8.4.1, D8.4.3). Not accessed: an access flag fault is no spurious one. PAN is the caller's to know: it
  * concerns user entries only. */
@@ -206,5 +217,79 @@ static inline bool hm_port_pte_permits(hm_pte_t pte, enum hm_access access)
 		return !(pte.val & HM_ARM64_PXN) &&
 		       (pte.val & (HM_ARM64_USER | HM_ARM64_READONLY)) != HM_ARM64_USER;
 	return true;
+}
+
+/* ---- hooks of direct_map.h ---- */
+
+/* What of an entry enum hm_permission is about. */
+#define HM_ARM64_PERMISSION_ (HM_ARM64_PXN | HM_ARM64_READONLY | HM_ARM64_WRITABLE)
+#define HM_ARM64_NOT_OTHER_                                                         \
+	(HM_ARM64_ADDRESS | HM_ARM64_VALID | HM_ARM64_TABLE | HM_ARM64_CONTIGUOUS | \
+	 HM_ARM64_KEEP_SMALL | HM_ARM64_KEY(7) | HM_ARM64_PERMISSION_)
+
+/* Entries with the attributes above, for the kernel. An invalid one has those of its memory, writable. A block and a
+ * page differ in bit 1, which a link has too: an invalid link is none of a linear map's. */
+static inline bool hm_port_leaf_decode(hm_pte_t pte, unsigned int level, struct hm_leaf *leaf)
+{
+	if ((pte.val & HM_ARM64_USER) || !(pte.val & HM_ARM64_TABLE) != (level > 0) ||
+	    level > HM_PORT_PGTABLE_BLOCK_LEVEL)
+		return false;
+	leaf->pa = hm_arm64_leaf_address(pte);
+	leaf->other = pte.val & ~HM_ARM64_NOT_OTHER_;
+	leaf->key = (unsigned int)(pte.val >> 60 & 7);
+	leaf->contiguous = pte.val & HM_ARM64_CONTIGUOUS;
+	leaf->keep_small = pte.val & HM_ARM64_KEEP_SMALL;
+	switch (pte.val & (HM_ARM64_PERMISSION_ | HM_ARM64_VALID)) {
+	case HM_ARM64_VALID | HM_ARM64_PXN | HM_ARM64_WRITABLE:
+		leaf->permission = HM_PERMISSION_RW;
+		return true;
+	case HM_ARM64_VALID | HM_ARM64_PXN | HM_ARM64_READONLY:
+		leaf->permission = HM_PERMISSION_RO;
+		return true;
+	case HM_ARM64_VALID | HM_ARM64_READONLY:
+		leaf->permission = HM_PERMISSION_ROX;
+		return true;
+	case HM_ARM64_PXN | HM_ARM64_WRITABLE:
+		leaf->permission = HM_PERMISSION_INVALID;
+		return true;
+	default:
+		return false;
+	}
+}
+
+static inline hm_pte_t hm_port_leaf_encode(const struct hm_leaf *leaf, unsigned int level)
+{
+	uint64_t attributes = leaf->other | HM_ARM64_KEY(leaf->key) |
+			      (leaf->contiguous ? HM_ARM64_CONTIGUOUS : 0) |
+			      (leaf->keep_small ? HM_ARM64_KEEP_SMALL : 0);
+	hm_pte_t pte = { 0 };
+
+	if (leaf->permission == HM_PERMISSION_RO)
+		attributes |= HM_ARM64_PXN | HM_ARM64_READONLY;
+	else if (leaf->permission == HM_PERMISSION_ROX)
+		attributes |= HM_ARM64_READONLY;
+	else
+		attributes |= HM_ARM64_PXN | HM_ARM64_WRITABLE;
+	if (leaf->key > 7 || leaf->permission > HM_PERMISSION_INVALID)
+		return pte;
+	pte = hm_arm64_leaf(leaf->pa, level, attributes);
+	if (leaf->permission == HM_PERMISSION_INVALID)
+		pte.val &= ~HM_ARM64_VALID;
+	return pte;
+}
+
+/* Bytes of a group: 64K, 32M and 16G with 4K pages; 2M and 1G with 16K; 2M and 16G with 64K (Arm ARM D8.7.1). */
+static inline unsigned int hm_port_leaf_group(unsigned int level)
+{
+	if (level > HM_PORT_PGTABLE_BLOCK_LEVEL)
+		return 1;
+	if (HM_PORT_ARM64_PAGE_SHIFT == 12)
+		return 16;
+	return HM_PORT_ARM64_PAGE_SHIFT == 14 && !level ? 128 : 32;
+}
+
+static inline hm_pte_t hm_port_pte_link(hm_pa_t table)
+{
+	return hm_arm64_table(table);
 }
 #endif

@@ -36,6 +36,35 @@ static inline bool hm_port_arm64_has_tlbi_range(void)
 	return hm_hosted.has_tlbi_range;
 }
 
+static inline bool hm_port_pgtable_alloc(hm_pa_t *table)
+{
+	return hm_hosted_alloc_table(table, UINT64_C(1) << HM_PORT_ARM64_PAGE_SHIFT);
+}
+
+static inline void hm_port_pgtable_free(hm_pa_t table)
+{
+	hm_hosted_free_table(table);
+}
+
+static inline unsigned int hm_port_bbm_level(void)
+{
+	return hm_hosted.bbm_level;
+}
+
+static inline int hm_port_direct_map_break(hm_va_t va, uint64_t bytes)
+{
+	(void)va;
+	(void)bytes;
+	return hm_hosted_break();
+}
+
+static inline void hm_port_direct_map_mend(hm_va_t va, uint64_t bytes)
+{
+	(void)va;
+	(void)bytes;
+	hm_hosted.mends++;
+}
+
 /* Keys by the build: 0, none, and no code for them; 1, what hm_hosted.key_style says. */
 #ifndef HM_HOSTED_KEYS
 #define HM_HOSTED_KEYS 1

@@ -12,6 +12,9 @@
 #define HM_CONTEXT_TYPES_ONLY
 #include <hardmap/context.h>
 #undef HM_CONTEXT_TYPES_ONLY
+#define HM_DIRECT_MAP_TYPES_ONLY
+#include <hardmap/direct_map.h>
+#undef HM_DIRECT_MAP_TYPES_ONLY
 #define HM_PGTABLE_TYPES_ONLY
 #include <hardmap/pgtable.h>
 #undef HM_PGTABLE_TYPES_ONLY
@@ -29,9 +32,15 @@ struct hm_hosted {
 	struct hm_context *context; /* who runs; never NULL */
 	struct hm_context boot_context;
 	hm_pte_t *root; /* top-level table of the whole address space, NULL: none */
+	/* For direct_map.h: what hm_port_bbm_level() and hm_port_direct_map_break() answer; how often that, and the
+	 * mend, was called; tables that hm_port_pgtable_alloc() still gives, and those that it gave and that did
+	 * not come back. */
+	unsigned int bbm_level;
+	int break_answer;
+	unsigned int breaks, mends, tables_left, tables_out;
 	bool has_tlbi_range; /* what hm_port_arm64_has_tlbi_range() answers */
 	unsigned int key_style; /* what hm_port_key_style() answers, where the build has keys */
-	uint64_t id_aa64isar0_el1, id_aa64mmfr3_el1; /* the registers */
+	uint64_t id_aa64isar0_el1, id_aa64mmfr2_el1, id_aa64mmfr3_el1, midr_el1; /* the registers */
 	uint64_t por_el1, pir_el1, pire0_el1, tcr2_el1;
 	uint64_t counts[HM_INSN_KINDS];
 	struct hm_hosted_event trace[HM_HOSTED_TRACE];
@@ -49,5 +58,10 @@ void hm_hosted_clear_counts(void);
 void hm_hosted_switch_context(struct hm_context *context);
 /* What HM_BUG does here: it is counted, and the caller goes on. */
 void hm_hosted_bug(const char *message);
+/* hm_port_pgtable_alloc() and _free(): aligned memory of the host, filled with what no walker should see. */
+bool hm_hosted_alloc_table(hm_pa_t *table, uint64_t bytes);
+void hm_hosted_free_table(hm_pa_t table);
+/* hm_port_direct_map_break(). */
+int hm_hosted_break(void);
 void hm_hosted_event(enum hm_insn_kind kind, const void *address, uint64_t value);
 #endif

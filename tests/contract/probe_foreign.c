@@ -4,6 +4,8 @@
  */
 #include "probe.h"
 #include <hardmap/lazy_mmu.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct foreign foreign;
@@ -15,6 +17,26 @@ static struct {
 } away[PROBE_CONTEXTS];
 static hm_pte_t tables[3][HM_PORT_PGTABLE_ENTRIES] __attribute__((aligned(256)));
 
+bool foreign_alloc_table(hm_pa_t *table)
+{
+	const size_t bytes = HM_PORT_PGTABLE_ENTRIES * sizeof(hm_pte_t);
+	void *memory = foreign.tables_left ? aligned_alloc(bytes, bytes) : NULL;
+
+	if (!memory)
+		return false;
+	memset(memory, 0xff, bytes);
+	foreign.tables_left--;
+	foreign.tables_out++;
+	table->val = (uintptr_t)memory;
+	return true;
+}
+
+void foreign_free_table(hm_pa_t table)
+{
+	foreign.tables_out--;
+	free((void *)(uintptr_t)table.val);
+}
+
 void probe_reset(void)
 {
 	memset(contexts, 0, sizeof(contexts));
@@ -23,6 +45,8 @@ void probe_reset(void)
 	memset(away, 0, sizeof(away));
 	running = 0;
 	foreign.context = &contexts[0];
+	foreign.bbm_level = 3;
+	foreign.tables_left = UINT_MAX;
 	foreign.forbidden = ~UINT64_C(0); /* unknown at reset */
 	hm_kpkeys_cpu_start();
 	probe_read();

@@ -3,8 +3,10 @@
  * every_arm64.c -- calls every inline function of ports/arm64, as every_function.c does for include/hardmap.
  */
 #include <hardmap/pgtable.h>
+#include <arm64/bbml2.h>
 
 void every_barrier(void);
+unsigned int every_cpu(struct hm_arm64_bbm *system, uint64_t value);
 bool every_key(uint64_t esr, uint64_t entry);
 uint64_t every_entry(hm_pte_t *ptep, hm_pte_t pte, hm_pa_t pa);
 void every_invalidation(hm_va_t va, uint64_t size);
@@ -16,6 +18,14 @@ void every_barrier(void)
 	hm_port_context_sync();
 	hm_port_context_switch();
 	hm_port_pgtable_order_fill();
+}
+
+unsigned int every_cpu(struct hm_arm64_bbm *system, uint64_t value)
+{
+	if (hm_arm64_bbm_add_cpu(system, hm_arm64_cpu_bbm_level()) ||
+	    hm_arm64_bbm_add_cpu(system, hm_arm64_cpu_bbm_level_emulated()))
+		return hm_arm64_bbm_level_of(value, value);
+	return hm_arm64_bbm_system(system);
 }
 
 uint64_t every_entry(hm_pte_t *ptep, hm_pte_t pte, hm_pa_t pa)
@@ -69,5 +79,6 @@ uint64_t every_instruction(uint64_t *address, uint64_t value)
 	hm_insn_msr_pir_el1(value);
 	hm_insn_msr_pire0_el1(value);
 	hm_insn_msr_tcr2_el1(hm_insn_mrs_tcr2_el1() | hm_insn_mrs_id_aa64mmfr3_el1());
+	hm_insn_str(address, hm_insn_mrs_id_aa64mmfr2_el1() | hm_insn_mrs_midr_el1());
 	return hm_insn_cas(address, value, hm_insn_mrs_id_aa64isar0_el1());
 }

@@ -4,6 +4,7 @@
  * headers.py says which is missing. C and C++. Compiled, never run.
  */
 #include <hardmap/context.h>
+#include <hardmap/direct_map.h>
 #include <hardmap/kpkeys.h>
 #include <hardmap/lazy_mmu.h>
 #include <hardmap/pgtable.h>
@@ -12,6 +13,8 @@ void every_context(void);
 void every_lazy_mmu(void);
 const char *every_level(uint64_t syndrome, hm_va_t va);
 bool every_pgtable(hm_pte_t *ptep, hm_pte_t pte, hm_va_t va);
+int every_direct_map(struct hm_direct_map *map, hm_va_t va, uint64_t bytes, hm_pte_t first,
+		     void (*put)(const char *line, void *argument));
 
 void every_context(void)
 {
@@ -93,4 +96,27 @@ bool every_pgtable(hm_pte_t *ptep, hm_pte_t pte, hm_va_t va)
 	hm_pgtable_invalidate(va, 4096, HM_INVALIDATE_LEAVES);
 	return hm_pte_update(ptep, &expected, pte) &&
 	       hm_pgtable_fault_is_spurious(va, HM_ACCESS_READ);
+}
+
+int every_direct_map(struct hm_direct_map *map, hm_va_t va, uint64_t bytes, hm_pte_t first,
+		     void (*put)(const char *line, void *argument))
+{
+	struct hm_direct_map_reserve reserve = { { 0 }, 0 };
+	struct hm_direct_map_info info;
+	int error = hm_direct_map_init(map, va, bytes, false);
+
+	error |= hm_direct_map_tables(map, va, bytes, true);
+	error |= hm_direct_map_prepare(&reserve, HM_DIRECT_MAP_TABLES);
+	error |= hm_direct_map_add(map, &reserve, va, bytes, first);
+	error |= hm_direct_map_set_pkey(map, &reserve, va, bytes, HM_KEY_PGTABLES);
+	error |= hm_direct_map_set_permission(map, 0, va, bytes, HM_PERMISSION_ROX);
+	error |= hm_direct_map_split(map, 0, va, bytes);
+	error |= hm_direct_map_keep_small(map, 0, va, bytes, true);
+	error |= hm_direct_map_collapse(map, va, bytes);
+	error |= hm_direct_map_query(map, va, &info);
+	error |= hm_direct_map_repaint(map, 0);
+	error |= hm_direct_map_remove(map, 0, va, bytes);
+	hm_direct_map_release(&reserve);
+	hm_direct_map_print(map, put, 0);
+	return error | (int)hm_direct_map_statistics(map).leaves[0];
 }

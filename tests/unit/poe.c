@@ -257,7 +257,7 @@ CASE(same_with_and_without_indirection)
 	unsigned int i, level;
 
 	for (i = 0; i < KINDS; i++) {
-		for (level = 0; level <= HM_ARM64_BLOCK_LEVEL; level++) {
+		for (level = 0; level <= HM_PORT_PGTABLE_BLOCK_LEVEL; level++) {
 			uint64_t entry = entry_of(kinds[i], level);
 			struct permissions without = direct(entry);
 			struct permissions with = indirect(entry, 0x117, 0x77777777);

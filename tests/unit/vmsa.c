@@ -114,7 +114,7 @@ CASE(link_or_leaf)
 	EXPECT(!hm_port_pte_is_table(hm_arm64_leaf(pa(0x10000), 0, HM_ARM64_KERNEL_RW), 0));
 	for (level = 1; level < HM_PORT_PGTABLE_LEVELS; level++)
 		EXPECT(hm_port_pte_is_table(hm_arm64_table(pa(0x10000)), level));
-	for (level = 1; level <= HM_ARM64_BLOCK_LEVEL; level++)
+	for (level = 1; level <= HM_PORT_PGTABLE_BLOCK_LEVEL; level++)
 		EXPECT(!hm_port_pte_is_table(hm_arm64_leaf(pa(0), level, HM_ARM64_KERNEL_RW),
 					     level));
 }

@@ -13,28 +13,44 @@
 #define HM_KPKEYS_TYPES_ONLY
 #include <hardmap/kpkeys.h>
 #undef HM_KPKEYS_TYPES_ONLY
+#define HM_DIRECT_MAP_TYPES_ONLY
+#include <hardmap/direct_map.h>
+#undef HM_DIRECT_MAP_TYPES_ONLY
 #define HM_PGTABLE_TYPES_ONLY
 #include <hardmap/pgtable.h>
 #undef HM_PGTABLE_TYPES_ONLY
 
 #define HM_PORT_PGTABLE_LEVELS 3
 #define HM_PORT_PGTABLE_ENTRIES 32
+#define HM_PORT_PGTABLE_BLOCK_LEVEL 2
 
 #define FOREIGN_PAGE_BYTES UINT64_C(1024)
 #define FOREIGN_VALID (UINT64_C(1) << 63)
 #define FOREIGN_USER (UINT64_C(1) << 62)
 #define FOREIGN_WRITE (UINT64_C(1) << 61)
 #define FOREIGN_TABLE (UINT64_C(1) << 60)
-#define FOREIGN_FRAME ((UINT64_C(1) << 60) - 1) /* page number, or the table's address */
+#define FOREIGN_LEAF (UINT64_C(1) << 59) /* so that no leaf is 0 */
+#define FOREIGN_EXECUTE (UINT64_C(1) << 58)
+#define FOREIGN_GROUP (UINT64_C(1) << 57) /* contiguous */
+#define FOREIGN_KEEP_SMALL (UINT64_C(1) << 56) /* software's */
+#define FOREIGN_KEY(key) ((uint64_t)(key) << 52)
+#define FOREIGN_FRAME ((UINT64_C(1) << 52) - 1) /* page number, or the table's address */
 
 struct foreign {
 	struct hm_context *context;
 	hm_pte_t *root;
 	unsigned int key_style; /* for HM_KEY_STYLE_RUN_TIME */
 	uint64_t forbidden; /* the key register: per key bit 0 no access, bit 1 no write */
+	/* For direct_map.h, as struct hm_hosted has them. */
+	unsigned int bbm_level;
+	int break_answer;
+	unsigned int breaks, mends, tables_left, tables_out;
 	unsigned int publish, sync, switched, order, stores, key_writes, bugs;
 };
 extern struct foreign foreign;
+
+bool foreign_alloc_table(hm_pa_t *table);
+void foreign_free_table(hm_pa_t table);
 
 #define HM_BUG(message) ((void)(message), foreign.bugs++)
 
@@ -178,6 +194,11 @@ static inline unsigned int hm_port_pgtable_index(hm_va_t va, unsigned int level)
 	return (unsigned int)(va.val >> (10 + 5 * level)) & (HM_PORT_PGTABLE_ENTRIES - 1);
 }
 
+static inline unsigned int hm_port_pgtable_shift(unsigned int level)
+{
+	return 10 + 5 * level;
+}
+
 static inline bool hm_port_pte_permits(hm_pte_t pte, enum hm_access access)
 {
 	return access == HM_ACCESS_READ || (access == HM_ACCESS_WRITE && (pte.val & FOREIGN_WRITE));
@@ -188,5 +209,84 @@ static inline void hm_port_pgtable_invalidate(hm_va_t va, uint64_t bytes, enum h
 	(void)va;
 	(void)bytes;
 	(void)what;
+}
+
+/* ---- direct_map.h: blocks at both upper levels, groups of four at the lower two ---- */
+
+static inline bool hm_port_leaf_decode(hm_pte_t pte, unsigned int level, struct hm_leaf *leaf)
+{
+	const uint64_t how = pte.val & (FOREIGN_VALID | FOREIGN_WRITE | FOREIGN_EXECUTE);
+
+	(void)level;
+	if (!(pte.val & FOREIGN_LEAF) || (pte.val & (FOREIGN_USER | FOREIGN_TABLE)))
+		return false;
+	leaf->pa.val = (pte.val & FOREIGN_FRAME) * FOREIGN_PAGE_BYTES;
+	leaf->other = 0;
+	leaf->key = (unsigned int)(pte.val >> 52 & 15);
+	leaf->contiguous = pte.val & FOREIGN_GROUP;
+	leaf->keep_small = pte.val & FOREIGN_KEEP_SMALL;
+	leaf->permission = how == (FOREIGN_VALID | FOREIGN_WRITE)     ? HM_PERMISSION_RW
+			   : how == (FOREIGN_VALID | FOREIGN_EXECUTE) ? HM_PERMISSION_ROX
+			   : how == FOREIGN_VALID                     ? HM_PERMISSION_RO
+								      : HM_PERMISSION_INVALID;
+	return !how || leaf->permission != HM_PERMISSION_INVALID;
+}
+
+static inline hm_pte_t hm_port_leaf_encode(const struct hm_leaf *leaf, unsigned int level)
+{
+	static const uint64_t how[] = { FOREIGN_VALID | FOREIGN_WRITE, FOREIGN_VALID,
+					FOREIGN_VALID | FOREIGN_EXECUTE, 0 };
+	hm_pte_t pte = { 0 };
+
+	if (level > HM_PORT_PGTABLE_BLOCK_LEVEL || leaf->key > 15 ||
+	    leaf->permission > HM_PERMISSION_INVALID ||
+	    (leaf->pa.val & ((UINT64_C(1) << hm_port_pgtable_shift(level)) - 1)))
+		return pte;
+	pte.val = leaf->pa.val / FOREIGN_PAGE_BYTES | FOREIGN_KEY(leaf->key) |
+		  how[leaf->permission] | FOREIGN_LEAF | (leaf->contiguous ? FOREIGN_GROUP : 0) |
+		  (leaf->keep_small ? FOREIGN_KEEP_SMALL : 0);
+	return pte;
+}
+
+static inline unsigned int hm_port_leaf_group(unsigned int level)
+{
+	return level < 2 ? 4 : 1;
+}
+
+static inline hm_pte_t hm_port_pte_link(hm_pa_t table)
+{
+	const hm_pte_t pte = { table.val | FOREIGN_VALID | FOREIGN_TABLE };
+
+	return pte;
+}
+
+static inline bool hm_port_pgtable_alloc(hm_pa_t *table)
+{
+	return foreign_alloc_table(table);
+}
+
+static inline void hm_port_pgtable_free(hm_pa_t table)
+{
+	foreign_free_table(table);
+}
+
+static inline unsigned int hm_port_bbm_level(void)
+{
+	return foreign.bbm_level;
+}
+
+static inline int hm_port_direct_map_break(hm_va_t va, uint64_t bytes)
+{
+	(void)va;
+	(void)bytes;
+	foreign.breaks++;
+	return foreign.break_answer;
+}
+
+static inline void hm_port_direct_map_mend(hm_va_t va, uint64_t bytes)
+{
+	(void)va;
+	(void)bytes;
+	foreign.mends++;
 }
 #endif

@@ -7,6 +7,9 @@
 #define HM_CONTEXT_TYPES_ONLY
 #include <hardmap/context.h>
 #undef HM_CONTEXT_TYPES_ONLY
+#define HM_DIRECT_MAP_TYPES_ONLY
+#include <hardmap/direct_map.h>
+#undef HM_DIRECT_MAP_TYPES_ONLY
 #define HM_PGTABLE_TYPES_ONLY
 #include <hardmap/pgtable.h>
 #undef HM_PGTABLE_TYPES_ONLY
@@ -16,6 +19,11 @@ extern struct hm_context *environment_context;
 extern hm_pte_t *environment_root;
 extern bool environment_has_tlbi_range;
 extern unsigned int environment_key_style;
+bool environment_alloc(hm_pa_t *table);
+void environment_free(hm_pa_t table);
+int environment_break(hm_va_t va, uint64_t bytes);
+void environment_mend(hm_va_t va, uint64_t bytes);
+extern unsigned int environment_bbm_level;
 
 #define HM_BUG(message) environment_bug(message)
 #define HM_PORT_ARM64_PAGE_SHIFT 12
@@ -45,6 +53,31 @@ static inline unsigned int hm_port_key_style(void)
 {
 	return environment_key_style;
 }
+static inline bool hm_port_pgtable_alloc(hm_pa_t *table)
+{
+	return environment_alloc(table);
+}
+
+static inline void hm_port_pgtable_free(hm_pa_t table)
+{
+	environment_free(table);
+}
+
+static inline unsigned int hm_port_bbm_level(void)
+{
+	return environment_bbm_level;
+}
+
+static inline int hm_port_direct_map_break(hm_va_t va, uint64_t bytes)
+{
+	return environment_break(va, bytes);
+}
+
+static inline void hm_port_direct_map_mend(hm_va_t va, uint64_t bytes)
+{
+	environment_mend(va, bytes);
+}
+
 #define HM_PORT_KPKEYS_BASE 0
 #define HM_PORT_KPKEYS_LEVELS(LEVEL)
 
