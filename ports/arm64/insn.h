@@ -149,6 +149,25 @@ static inline uint64_t hm_insn_mrs_id_aa64mmfr3_el1(void)
 	return value;
 }
 
+/* ID_AA64MMFR2_EL1: BBM 55:52. By encoding, as it is of Armv8.2; zero on CPUs from before. */
+static inline uint64_t hm_insn_mrs_id_aa64mmfr2_el1(void)
+{
+	uint64_t value;
+
+	__asm__("mrs %x0, s3_0_c0_c7_2" : "=r"(value));
+	return value;
+}
+
+/* MIDR_EL1: implementer 31:24, variant 23:20, architecture 19:16, part 15:4, revision 3:0. At EL1 it is what
+ * EL2 has put into VPIDR_EL2. */
+static inline uint64_t hm_insn_mrs_midr_el1(void)
+{
+	uint64_t value;
+
+	__asm__("mrs %x0, midr_el1" : "=r"(value));
+	return value;
+}
+
 /* Other system registers. ID_AA64ISAR0_EL1: TLB, bits 59:56, is 2 where the range forms exist. */
 static inline uint64_t hm_insn_mrs_id_aa64isar0_el1(void)
 {

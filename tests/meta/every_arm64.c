@@ -31,6 +31,7 @@ unsigned int every_cpu(struct hm_arm64_bbm *system, uint64_t value)
 uint64_t every_entry(hm_pte_t *ptep, hm_pte_t pte, hm_pa_t pa)
 {
 	const hm_va_t va = { pa.val };
+	struct hm_leaf leaf;
 
 	hm_port_pte_store(ptep, hm_arm64_leaf(pa, 1, HM_ARM64_KERNEL_RW));
 	ptep = hm_port_pte_store_pair(ptep, hm_arm64_table(pa), pte);
@@ -40,7 +41,11 @@ uint64_t every_entry(hm_pte_t *ptep, hm_pte_t pte, hm_pa_t pa)
 		return hm_arm64_level_shift(1);
 	if (hm_port_pte_is_table(pte, 1))
 		return hm_port_pte_table(pte).val + hm_port_pgtable_index(va, 1);
-	return hm_arm64_leaf_address(pte).val;
+	if (!hm_port_leaf_decode(pte, 1, &leaf))
+		return hm_port_pte_link(pa).val;
+	leaf.contiguous = hm_port_leaf_group(1) > 1;
+	return hm_arm64_leaf_address(pte).val + hm_port_leaf_encode(&leaf, 1).val +
+	       hm_port_pgtable_shift(1);
 }
 
 bool every_key(uint64_t esr, uint64_t entry)

@@ -138,6 +138,16 @@ static inline uint64_t hm_insn_mrs_id_aa64mmfr3_el1(void)
 	return hm_hosted.id_aa64mmfr3_el1;
 }
 
+static inline uint64_t hm_insn_mrs_id_aa64mmfr2_el1(void)
+{
+	return hm_hosted.id_aa64mmfr2_el1;
+}
+
+static inline uint64_t hm_insn_mrs_midr_el1(void)
+{
+	return hm_hosted.midr_el1;
+}
+
 static inline uint64_t hm_insn_mrs_id_aa64isar0_el1(void)
 {
 	return hm_hosted.id_aa64isar0_el1;

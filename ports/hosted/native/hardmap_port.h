@@ -36,36 +36,6 @@ static inline bool hm_port_arm64_has_tlbi_range(void)
 	return true;
 }
 
-/* What direct_map.h needs: tables of the arena, which do not come back; sizes never change. */
-static inline bool hm_port_pgtable_alloc(hm_pa_t *table)
-{
-	table->val = (uintptr_t)hm_native_table("linear map");
-	return table->val;
-}
-
-static inline void hm_port_pgtable_free(hm_pa_t table)
-{
-	(void)table;
-}
-
-static inline unsigned int hm_port_bbm_level(void)
-{
-	return 0;
-}
-
-static inline int hm_port_direct_map_break(hm_va_t va, uint64_t bytes)
-{
-	(void)va;
-	(void)bytes;
-	return -HM_EBUSY;
-}
-
-static inline void hm_port_direct_map_mend(hm_va_t va, uint64_t bytes)
-{
-	(void)va;
-	(void)bytes;
-}
-
 /* The key register: a variable in the encoding of context.h. The host enforces HM_KEY_PGTABLES alone. */
 #define HM_PORT_KEY_STYLE HM_KEY_STYLE_WINDOW
 #define HM_PORT_KPKEYS 8
