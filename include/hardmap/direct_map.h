@@ -4,19 +4,19 @@
  *
  * USE      #include <hardmap/direct_map.h>   (with your hardmap_port.h on the include path)
  *
- *          hm_direct_map_init(&map, start, size, false);          // once; the tables exist already
+ *          error = hm_direct_map_init(&map, start, size, false);          // once; the tables exist already
  *
- *          hm_direct_map_prepare(&reserve, HM_DIRECT_MAP_TABLES); // may sleep; before the map's lock
+ *          error = hm_direct_map_prepare(&reserve, HM_DIRECT_MAP_TABLES); // may sleep; before the map's lock
  *          // ... take the map's lock ...
- *          hm_direct_map_set_pkey(&map, &reserve, va, 4096, HM_KEY_PGTABLES);   // cannot run out of tables
- *          hm_direct_map_set_permission(&map, &reserve, va, 65536, HM_PERMISSION_ROX);
+ *          error = hm_direct_map_set_pkey(&map, &reserve, va, 4096, HM_KEY_PGTABLES); // lacks no table
  *          // ... and give it back ...
  *          hm_direct_map_release(&reserve);
  *
- *          hm_direct_map_set_permission(&map, 0, va, 65536, HM_PERMISSION_VALID);  // all of the default
- *          hm_direct_map_collapse(&map, va, 65536);               // as large as it can be again
+ *          error = hm_direct_map_set_permission(&map, 0, va, 65536, HM_PERMISSION_ROX);
+ *          error = hm_direct_map_set_permission(&map, 0, va, 65536, HM_PERMISSION_VALID); // the default
+ *          error = hm_direct_map_collapse(&map, va, 65536);       // as large as it can be again
  *
- *          A linear map is made of the largest entries: blocks of several levels, and contiguous groups, which
+ *          A linear map is made of the largest entries: blocks of several levels, and contiguous groups that
  *          a TLB holds as one. To change a part of one it is split, into the fewest and largest pieces; a
  *          collapse joins what has become alike again. Neither changes what any address translates to, so
  *          where hardware permits (BBM level 3) all CPUs go on using the map meanwhile.
@@ -54,8 +54,7 @@
  * CONFIG   HM_DIRECT_MAP_TYPES_ONLY  stop after part 1; for ports
  *          HM_NO_STD_HEADERS         uint64_t, uintptr_t, UINT64_C, bool, true, false are declared already
  * PORT     The hooks of pgtable.h and of part 3. Template: ports/template
- * NOT      A cache maintainer: other memory types are never set. It does not know who uses a page.
- */
+ * NOT      A cache maintainer: other memory types are never set. It does not know who uses a page. */
 #ifndef HM_DIRECT_MAP_TYPES_H
 #define HM_DIRECT_MAP_TYPES_H
 /* ---- 1. types: need no port ---- */
@@ -85,8 +84,8 @@ typedef struct {
 #endif
 
 /*
- * What the kernel may do with memory, whole: each of the first four says all of it, whatever was there before.
- * An invalid entry keeps its address, key and memory type.
+ * What the kernel may do with memory, whole: each of the first four says all of it, whatever was there
+ * before. An invalid entry keeps its address, key and memory type.
  */
 enum hm_permission {
 	HM_PERMISSION_RW, /* read and write; the default of a linear map */
@@ -147,37 +146,41 @@ struct hm_direct_map_reserve {
 /* ---- 2. port ---- */
 #include <hardmap/pgtable.h>
 #ifndef HM_PORT_PGTABLE_BLOCK_LEVEL
-#error "direct_map.h: the port must define HM_PORT_PGTABLE_BLOCK_LEVEL, the highest level with blocks, 0: none"
+#error "direct_map.h: the port must define HM_PORT_PGTABLE_BLOCK_LEVEL, the highest level of blocks, 0: none"
 #endif
 
 /* ---- 3. port contract: compiled, so it cannot go stale ---- */
 /* Whether an entry, not 0, of that level that links no table is one of a linear map, the kernel's own and
  * without anything that enum hm_permission cannot say; and what it says. Pure. */
 HM_PORT_REQUIRE(bool, hm_port_leaf_decode, (hm_pte_t, unsigned int, struct hm_leaf *));
-/* The entry of that level that says so; 0 if there is none: no blocks at that level, the memory not aligned to
- * its size, no such key or permission. Of two leaves that differ in their memory alone the entries differ by a
- * fixed step per entry. Pure. */
+/* The entry of that level that says so; 0 if there is none: no blocks at that level, the memory not
+ * aligned to its size, no such key or permission. Of two leaves that differ in their memory alone the
+ * entries differ by a fixed step per entry. Pure. */
 HM_PORT_REQUIRE(hm_pte_t, hm_port_leaf_encode, (const struct hm_leaf *, unsigned int));
-/* How many entries of that level make a contiguous group, a power of two; 1 if it has none. Aligned to the size of
- * all, as is the memory (Arm ARM D8.7). */
+/* How many entries of that level make a contiguous group, a power of two; 1 if it has none. Aligned to the
+ * size of all, as is the memory (Arm ARM D8.7). */
 HM_PORT_REQUIRE(unsigned int, hm_port_leaf_group, (unsigned int));
 /* The entry that links the table, without any permission of its own: what is below decides. */
 HM_PORT_REQUIRE(hm_pte_t, hm_port_pte_link, (hm_pa_t));
-/* A page for a table, of any contents; false if there is none. The kernel writes it where hm_port_pgtable_map()
- * says, as a table: it has HM_KEY_PGTABLES if tables have that. May sleep if the caller of this module may. */
+/* A page for a table, of any contents; false if there is none. The kernel writes it where
+ * hm_port_pgtable_map() says, as a table: it has HM_KEY_PGTABLES if tables have that. May sleep if the
+ * caller of this module may. */
 HM_PORT_REQUIRE(bool, hm_port_pgtable_alloc, (hm_pa_t *));
-/* A table that is unlinked and invalidated: no CPU's hardware holds anything of it. Software may still be in it
- * that found the link before, without a lock: the page serves nothing else until no such walker is left (a grace
- * period, an interrupt to each CPU, or never where only the lock's holders walk). Does not sleep. */
+/* A table that is unlinked and invalidated: no CPU's hardware holds anything of it. Software may still be
+ * in it that found the link before, without a lock: the page serves nothing else until no such walker is
+ * left (a grace period, an interrupt to each CPU, or never where only the lock's holders walk). Does not
+ * sleep. */
 HM_PORT_REQUIRE(void, hm_port_pgtable_free, (hm_pa_t));
 /* 0 to 3, as above: what every CPU that uses the map has. May fall only by the protocol of
  * hm_direct_map_repaint(); before it is known, 0. */
 HM_PORT_REQUIRE(unsigned int, hm_port_bbm_level, (void));
-/* Below level 3: whether [va, va + bytes) may be invalid for a moment. 0: from here to the mend no CPU uses it:
- * not this one's interrupts (masked, or standing elsewhere), and the others are stopped off it. Otherwise
- * negative, -HM_EBUSY as a rule, and nothing has changed. Stack, code and tables of the caller were looked at. */
+/* Below level 3: whether [va, va + bytes) may be invalid for a moment. 0: from here to the mend no CPU
+ * uses it: not this one's interrupts (masked, or standing elsewhere), and the others are stopped off it.
+ * Otherwise negative, -HM_EBUSY as a rule, and nothing has changed. Stack, code and tables of the caller
+ * were looked at. */
 HM_PORT_REQUIRE(int, hm_port_direct_map_break, (hm_va_t, uint64_t));
-/* The end of that: all is valid and published; whoever was stopped synchronises its context before it goes on. */
+/* The end of that: all is valid and published; whoever was stopped synchronises its context before it goes
+ * on. */
 HM_PORT_REQUIRE(void, hm_port_direct_map_mend, (hm_va_t, uint64_t));
 
 /* ---- 4. configuration: none, but the port's constant has bounds ---- */
@@ -205,8 +208,8 @@ static inline void hm_direct_map_release(struct hm_direct_map_reserve *reserve)
 }
 
 /*
- * The reserve holds at least that many tables; HM_DIRECT_MAP_TABLES are enough for any one change of a range but
- * those that hm_direct_map_tables() speaks of. -HM_ENOMEM: it holds what it held. Without the map's lock.
+ * The reserve holds at least that many tables; HM_DIRECT_MAP_TABLES are enough for any one change of a range
+ * but those that hm_direct_map_tables() speaks of. -HM_ENOMEM: it holds what it held. Without the map's lock.
  */
 static inline HM_MUST_USE_ int hm_direct_map_prepare(struct hm_direct_map_reserve *reserve,
 						     unsigned int tables)
@@ -258,7 +261,8 @@ static inline uint64_t hm_direct_map_bytes_(unsigned int level)
 	return UINT64_C(1) << hm_port_pgtable_shift(level);
 }
 
-/* Where that range ends; its last address, if it reaches the top of the address space: that page is in no map. */
+/* Where that range ends; its last address, if it reaches the top of the address space: that page is in no
+ * map. */
 static inline uint64_t hm_direct_map_after_(uint64_t start, uint64_t bytes)
 {
 	return start + bytes ? start + bytes : UINT64_MAX;
@@ -313,8 +317,8 @@ static inline uint64_t hm_direct_map_step_(struct hm_leaf leaf, unsigned int lev
 }
 
 /*
- * How many entries from this one on, of its table, continue it: consecutive memory, all else the same. At least
- * one; not beyond `end`, but for the first.
+ * How many entries from this one on, of its table, continue it: consecutive memory, all else the same. At
+ * least one; not beyond `end`, but for the first.
  */
 static inline unsigned int hm_direct_map_run_(const struct hm_direct_map_slot_ *slot, uint64_t step,
 					      uint64_t end)
@@ -331,15 +335,26 @@ static inline unsigned int hm_direct_map_run_(const struct hm_direct_map_slot_ *
 	return i;
 }
 
-/* The first and the last address + 1 of the contiguous group that an address would be in. */
+static inline uint64_t hm_direct_map_down_(uint64_t va, uint64_t bytes)
+{
+	return va & ~(bytes - 1);
+}
+
+/* The bytes of a contiguous group of that level; and where the one that the entry would be in begins and ends. */
 static inline uint64_t hm_direct_map_group_bytes_(unsigned int level)
 {
 	return hm_direct_map_bytes_(level) * hm_port_leaf_group(level);
 }
 
-static inline uint64_t hm_direct_map_down_(uint64_t va, uint64_t bytes)
+static inline uint64_t hm_direct_map_group_start_(const struct hm_direct_map_slot_ *slot)
 {
-	return va & ~(bytes - 1);
+	return hm_direct_map_down_(slot->start, hm_direct_map_group_bytes_(slot->level));
+}
+
+static inline uint64_t hm_direct_map_group_end_(const struct hm_direct_map_slot_ *slot)
+{
+	return hm_direct_map_after_(hm_direct_map_group_start_(slot),
+				    hm_direct_map_group_bytes_(slot->level));
 }
 
 static inline bool hm_direct_map_contains_(const struct hm_direct_map *map, uint64_t start,
@@ -457,6 +472,7 @@ static HM_NOINLINE_ int hm_direct_map_entries_at_(const struct hm_direct_map_cha
 						  struct hm_direct_map_entries_ *entries)
 {
 	struct hm_direct_map_slot_ *slot = &entries->slot;
+	uint64_t end;
 
 	*slot = hm_direct_map_find_(va);
 	entries->n = 1;
@@ -468,7 +484,11 @@ static HM_NOINLINE_ int hm_direct_map_entries_at_(const struct hm_direct_map_cha
 	if (!entries->wanted.val && change->what != HM_DIRECT_MAP_REMOVE_)
 		return -HM_EINVAL;
 	entries->step = hm_direct_map_step_(entries->leaf, slot->level);
-	entries->n = hm_direct_map_run_(slot, entries->step, change->end);
+	/* One group at a time: whether it is to be opened is a question to each. */
+	end = change->end;
+	if (entries->leaf.contiguous && hm_direct_map_group_end_(slot) < end)
+		end = hm_direct_map_group_end_(slot);
+	entries->n = hm_direct_map_run_(slot, entries->step, end);
 	entries->differs =
 		entries->wanted.val != slot->pte.val || change->what == HM_DIRECT_MAP_SPLIT_ ||
 		(hm_direct_map_to_pages_(change) && (slot->level || entries->leaf.contiguous));
@@ -491,19 +511,17 @@ static inline bool hm_direct_map_crosses_(const struct hm_direct_map_change_ *ch
 
 /*
  * Whether the contiguous groups of the entries that are to change have to become single entries first: what
- * differs from its neighbours may not stand in a group that a walker still sees as one (Arm ARM D8.7.2: address
- * and permissions may then be those of none of them).
+ * differs from its neighbours may not stand in a group that a walker still sees as one (Arm ARM D8.7.2:
+ * address and permissions may then be those of none of them).
  */
 static inline bool hm_direct_map_unfolds_(const struct hm_direct_map_change_ *change,
 					  const struct hm_direct_map_entries_ *entries)
 {
-	const uint64_t bytes = hm_direct_map_group_bytes_(entries->slot.level);
-	const uint64_t group = hm_direct_map_down_(entries->slot.start, bytes);
-
 	if (!entries->differs || !entries->leaf.contiguous)
 		return false;
 	if (change->what == HM_DIRECT_MAP_SPLIT_ || change->what == HM_DIRECT_MAP_REMOVE_)
-		return hm_direct_map_crosses_(change, group, group + bytes);
+		return hm_direct_map_crosses_(change, hm_direct_map_group_start_(&entries->slot),
+					      hm_direct_map_group_end_(&entries->slot));
 	return true;
 }
 
@@ -597,7 +615,7 @@ static HM_NOINLINE_ int hm_direct_map_plan_(struct hm_direct_map_change_ *change
 {
 	struct hm_direct_map_entries_ entries;
 	const struct hm_direct_map_slot_ *slot = &entries.slot;
-	uint64_t va, bytes, group;
+	uint64_t va;
 
 	for (va = change->start; va < change->end; va = hm_direct_map_entries_end_(&entries)) {
 		int error = hm_direct_map_entries_at_(change, va, &entries);
@@ -611,12 +629,10 @@ static HM_NOINLINE_ int hm_direct_map_plan_(struct hm_direct_map_change_ *change
 			error = hm_direct_map_plan_break_(change, slot, slot->start, slot->end);
 			entries.n = 1;
 		}
-		if (!error && !change->live && hm_direct_map_unfolds_(change, &entries)) {
-			bytes = hm_direct_map_group_bytes_(slot->level);
-			group = hm_direct_map_down_(slot->start, bytes);
-			error = hm_direct_map_plan_break_(change, slot, group, group + bytes);
-			entries.n = 1;
-		}
+		if (!error && hm_direct_map_unfolds_(change, &entries))
+			error = hm_direct_map_plan_break_(change, slot,
+							  hm_direct_map_group_start_(slot),
+							  hm_direct_map_group_end_(slot));
 		if (error)
 			return error;
 	}
@@ -632,8 +648,8 @@ static inline void hm_direct_map_invalidate_(struct hm_direct_map *map, uint64_t
 	hm_pgtable_invalidate(va, end - start, what);
 }
 
-/* Break-before-make, its first half: n entries are gone from the table, every TLB and every walk cache: a page or
- * block that a TLB holds, a link that a walk cache does. Nothing where entries may change live. */
+/* Break-before-make, its first half: n entries are gone from the table, every TLB and every walk cache: a
+ * page or block that a TLB holds, a link that a walk cache does. Nothing where entries may change live. */
 static inline void hm_direct_map_break_(struct hm_direct_map *map, bool live,
 					const struct hm_direct_map_slot_ *slot, unsigned int n)
 {
@@ -646,7 +662,7 @@ static inline void hm_direct_map_break_(struct hm_direct_map *map, bool live,
 				  HM_INVALIDATE_TABLES);
 }
 
-/* And its second: what was made is published before anything stands on it, the next table to be read for one. */
+/* And its second: what was made is published before anything stands on it, the next table for one. */
 static inline void hm_direct_map_made_(bool live)
 {
 	if (!live)
@@ -660,7 +676,7 @@ static inline void hm_direct_map_set_group_(struct hm_direct_map *map, bool live
 {
 	const unsigned int level = entries->slot.level, n = hm_port_leaf_group(level);
 	const uint64_t bytes = hm_direct_map_group_bytes_(level);
-	const uint64_t start = hm_direct_map_down_(entries->slot.start, bytes);
+	const uint64_t start = hm_direct_map_group_start_(&entries->slot);
 	struct hm_direct_map_slot_ first = entries->slot;
 	struct hm_leaf leaf = entries->leaf;
 
@@ -680,8 +696,9 @@ static inline void hm_direct_map_set_group_(struct hm_direct_map *map, bool live
 }
 
 /*
- * An entry becomes a table of the level below that says the same: contiguous groups outside of the range, single
- * entries where the next steps change or cut them. Nothing to invalidate: what is cached of the block still holds.
+ * An entry becomes a table of the level below that says the same: contiguous groups outside of the range,
+ * single entries where the next steps change or cut them. Nothing to invalidate: what is cached of the block
+ * still holds.
  */
 static inline void hm_direct_map_split_entry_(const struct hm_direct_map_change_ *change,
 					      const struct hm_direct_map_entries_ *entries)
@@ -814,9 +831,10 @@ static HM_NOINLINE_ int hm_direct_map_change_(struct hm_direct_map *map,
 }
 
 /*
- * Sets a map up over tables that exist: [start, start + bytes) of the kernel's addresses, holes allowed. No entry
- * but links reaches beyond the range. pages_only: all its entries are single pages, and sizes never change. Before
- * any other function. -HM_EINVAL: not pages, empty, no tables there, or it has the last page of the address space.
+ * Sets a map up over tables that exist: [start, start + bytes) of the kernel's addresses, holes allowed. No
+ * entry but links reaches beyond the range. pages_only: all its entries are single pages, and sizes never
+ * change. Before any other function. -HM_EINVAL: not pages, empty, no tables there, or it has the last page
+ * of the address space.
  */
 static inline HM_MUST_USE_ int hm_direct_map_init(struct hm_direct_map *map, hm_va_t start,
 						  uint64_t bytes, bool pages_only)
@@ -834,9 +852,9 @@ static inline HM_MUST_USE_ int hm_direct_map_init(struct hm_direct_map *map, hm_
 }
 
 /*
- * All memory of the range has that key. A valid entry that changes is invalidated before this returns. Tables come
- * from the reserve, and what it lacks from the port; reserve may be NULL. Not the page of the running stack; tables
- * that are in use get HM_KEY_PGTABLES or 0: -HM_EBUSY. At most HM_DIRECT_MAP_TABLES tables.
+ * All memory of the range has that key. A valid entry that changes is invalidated before this returns. Tables
+ * come from the reserve, and what it lacks from the port; reserve may be NULL. Not the page of the running
+ * stack; tables that are in use get HM_KEY_PGTABLES or 0: -HM_EBUSY. At most HM_DIRECT_MAP_TABLES tables.
  */
 static inline HM_MUST_USE_ int hm_direct_map_set_pkey(struct hm_direct_map *map,
 						      struct hm_direct_map_reserve *reserve,
@@ -858,8 +876,8 @@ static inline HM_MUST_USE_ int hm_direct_map_set_permission(struct hm_direct_map
 				     (unsigned int)permission, va, bytes);
 }
 
-/* No entry and no contiguous group reaches over an end of the range: what lies on either side can be changed without
- * tables, and without a break. Translations are the same. */
+/* No entry and no contiguous group reaches over an end of the range: what lies on either side can be
+ * changed without tables, and without a break. Translations are the same. */
 static inline HM_MUST_USE_ int hm_direct_map_split(struct hm_direct_map *map,
 						   struct hm_direct_map_reserve *reserve,
 						   hm_va_t va, uint64_t bytes)
@@ -868,9 +886,10 @@ static inline HM_MUST_USE_ int hm_direct_map_split(struct hm_direct_map *map,
 }
 
 /*
- * true: the range becomes single pages, which no collapse joins, so that a change of them never takes a table: for
- * memory that is changed where none can be had, in interrupt for one. false: it may be joined again, and is by the
- * next collapse. Takes more than HM_DIRECT_MAP_TABLES: as many as hm_direct_map_tables() says.
+ * true: the range becomes single pages, which no collapse joins, so that a change of them never takes a
+ * table: for memory that is changed where none can be had, in interrupt for one. false: it may be joined
+ * again, and is by the next collapse. Takes more than HM_DIRECT_MAP_TABLES: as many as hm_direct_map_tables()
+ * says.
  */
 static inline HM_MUST_USE_ int hm_direct_map_keep_small(struct hm_direct_map *map,
 							struct hm_direct_map_reserve *reserve,
@@ -881,8 +900,8 @@ static inline HM_MUST_USE_ int hm_direct_map_keep_small(struct hm_direct_map *ma
 }
 
 /*
- * How many tables a change of that range takes, as the map is now: set_pkey, set_permission, split or remove; or,
- * if `small`, keep_small. A dry run: negative if the change has no chance.
+ * How many tables a change of that range takes, as the map is now: set_pkey, set_permission, split or remove;
+ * or, if `small`, keep_small. A dry run: negative if the change has no chance.
  */
 static inline HM_MUST_USE_ int hm_direct_map_tables(struct hm_direct_map *map, hm_va_t va,
 						    uint64_t bytes, bool small)
@@ -901,11 +920,11 @@ static inline HM_MUST_USE_ int hm_direct_map_tables(struct hm_direct_map *map, h
 }
 
 /*
- * The whole map becomes single pages and stays so, keeping keys and permissions: for a system that turns out to have
- * a CPU of a lower BBM level than the one in use. On one CPU that has level 3, whatever hm_port_bbm_level() says by
- * now; all others are stopped off the map, and the new one has not used it. Afterwards each of them executes an
- * invalidation of all and a context synchronisation event. -HM_ENOMEM: nothing has changed, and the CPU has to be
- * refused.
+ * The whole map becomes single pages and stays so, keeping keys and permissions: for a system that turns out
+ * to have a CPU of a lower BBM level than the one in use. On one CPU that has level 3, whatever
+ * hm_port_bbm_level() says by now; all others are stopped off the map, and the new one has not used it.
+ * Afterwards each of them executes an invalidation of all and a context synchronisation event. -HM_ENOMEM:
+ * nothing has changed, and the CPU has to be refused.
  */
 static inline HM_MUST_USE_ int hm_direct_map_repaint(struct hm_direct_map *map,
 						     struct hm_direct_map_reserve *reserve)
@@ -927,7 +946,7 @@ static inline HM_MUST_USE_ int hm_direct_map_repaint(struct hm_direct_map *map,
 	if (error)
 		return error;
 	map->pages_only = true;
-	/* The large entries may be cached still, and the CPU that comes may not have them beside small ones. */
+	/* The large entries may be cached still, and the CPU that comes may not meet both sizes. */
 	hm_direct_map_invalidate_(map, change.start, change.end, HM_INVALIDATE_TABLES);
 	return 0;
 }
@@ -1028,8 +1047,8 @@ static inline void hm_direct_map_unlink_(struct hm_direct_map *map,
 /* ---- collapse ---- */
 
 /*
- * Whether [start, end) is one piece of memory, aligned to its size, whose entries are of that level at the lowest and
- * say the same but for the contiguous bit; and what they say.
+ * Whether [start, end) is one piece of memory, aligned to its size, whose entries are of that level at the
+ * lowest and say the same but for the contiguous bit; and what they say.
  */
 static HM_NOINLINE_ bool hm_direct_map_is_uniform_(uint64_t start, uint64_t end,
 						   unsigned int lowest, struct hm_leaf *same)
@@ -1103,13 +1122,13 @@ static inline void hm_direct_map_join_group_(struct hm_direct_map *map, bool liv
 }
 
 /*
- * Joins what is alike in and around the range: after any history the map has the fewest entries there that its keys,
- * permissions and marks allow, of tables, blocks and contiguous groups. Translations are the same. For everything:
- * the map's own start and size. Nothing in a map of pages only.
+ * Joins what is alike in and around the range: after any history the map has the fewest entries there that
+ * its keys, permissions and marks allow, of tables, blocks and contiguous groups. Translations are the same.
+ * For everything: the map's own start and size. Nothing in a map of pages only.
  *
- * Walkers that do not hold the map's lock may go on: see hm_port_pgtable_free(). Below BBM level 3 -HM_EBUSY if the
- * port refuses to break the range, the blocks and groups around it included; what the running code stands on is left
- * as it is.
+ * Walkers that do not hold the map's lock may go on: see hm_port_pgtable_free(). Below BBM level 3 -HM_EBUSY
+ * if the port refuses to break the range, the blocks and groups around it included; what the running code
+ * stands on is left as it is.
  */
 static inline HM_MUST_USE_ int hm_direct_map_collapse(struct hm_direct_map *map, hm_va_t va,
 						      uint64_t bytes)
@@ -1248,10 +1267,10 @@ static inline void hm_direct_map_fill_(struct hm_direct_map *map,
 }
 
 /*
- * Memory appears: the range, all of it a hole of the map, is mapped by the largest entries. first is the page entry
- * of its first page, and says everything of the others too: hm_arm64_leaf(pa, 0, HM_ARM64_KERNEL_RW). Published
- * when it returns, on this CPU. Tables as hm_direct_map_set_pkey(), but as many as it takes. -HM_EINVAL, -HM_EEXIST,
- * -HM_ENOMEM.
+ * Memory appears: the range, all of it a hole of the map, is mapped by the largest entries. first is the page
+ * entry of its first page, and says everything of the others too: hm_arm64_leaf(pa, 0, HM_ARM64_KERNEL_RW).
+ * Published when it returns, on this CPU. Tables as hm_direct_map_set_pkey(), but as many as it takes.
+ * -HM_EINVAL, -HM_EEXIST, -HM_ENOMEM.
  */
 static inline HM_MUST_USE_ int hm_direct_map_add(struct hm_direct_map *map,
 						 struct hm_direct_map_reserve *reserve, hm_va_t va,
@@ -1289,10 +1308,10 @@ static inline bool hm_direct_map_is_empty_(hm_pa_t table)
 }
 
 /*
- * Memory disappears: nothing of the range is mapped any more, nor cached, and tables that have become empty are
- * free, but for those that the top-level table links: other address spaces may have copies of their links. All of
- * it must have been mapped. As hm_direct_map_set_pkey(); -HM_EBUSY if the running code, its stack or tables in use
- * are in the range.
+ * Memory disappears: nothing of the range is mapped any more, nor cached, and tables that have become empty
+ * are free, but for those that the top-level table links: other address spaces may have copies of their
+ * links. All of it must have been mapped. As hm_direct_map_set_pkey(); -HM_EBUSY if the running code, its
+ * stack or tables in use are in the range.
  */
 static inline HM_MUST_USE_ int hm_direct_map_remove(struct hm_direct_map *map,
 						    struct hm_direct_map_reserve *reserve,
@@ -1416,12 +1435,13 @@ static inline bool hm_direct_map_draw_line_(uint64_t va, uint64_t end, char *lin
 }
 
 /*
- * Draws the map, a line of 64 characters at a time without its newline: one a block of level 1 (2M, 32M or 512M on
- * arm64), first the address. A line like the one before is left out; "..." stands for any number of them.
+ * Draws the map, a line of 64 characters at a time without its newline: one a block of level 1 (2M, 32M or
+ * 512M on arm64), first the address. A line like the one before is left out; "..." stands for any number of
+ * them.
  *
- *	#  in a block of a higher level        o  a table, all of it contiguous groups
- *	=  a block, in a contiguous group      %  a table with single pages
- *	-  a block by itself                   .  nothing is mapped
+ * 	#  in a block of a higher level        o  a table, all of it contiguous groups
+ * 	=  a block, in a contiguous group      %  a table with single pages
+ * 	-  a block by itself                   .  nothing is mapped
  *
  * Context of put. With the lock, or as hm_pgtable_walk() allows without.
  */

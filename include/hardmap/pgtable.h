@@ -378,15 +378,15 @@ static inline int hm_pgtable_visit_(int (*visit)(const struct hm_pgtable_entry *
 }
 
 /*
- * Shows every entry that translates some address of [va, va + size), in ascending order, holes left out: for dumpers
- * and counters. Returns what ended it, 0 at the end. Reads only, and writes nothing that a visitor is shown. Any
- * context that the visitor allows.
+ * Shows every entry that translates some address of [va, va + size), in ascending order, holes left out: for
+ * dumpers and counters. Returns what ended it, 0 at the end. Reads only, and writes nothing that a visitor is
+ * shown. Any context that the visitor allows.
  *
- * Others may change entries meanwhile: each is read once, and what is shown is what it was then. A table may even be
- * unlinked while the walk is in it (a collapse): its entries go on to say what was true at that moment, and the walk
- * goes on in it up to its end. So the caller either excludes whoever unlinks tables of the range by that one's lock,
- * or is in a section in which hm_port_pgtable_free() of direct_map.h waits for it (interrupts masked, a read-side
- * section of RCU: what the port chose), from before the walk to after it.
+ * Others may change entries meanwhile: each is read once, and what is shown is what it was then. A table may
+ * even be unlinked while the walk is in it (a collapse): its entries go on to say what was true at that
+ * moment, and the walk goes on in it up to its end. So the caller either excludes whoever unlinks tables of
+ * the range by that one's lock, or is in a section in which hm_port_pgtable_free() of direct_map.h waits for
+ * it (interrupts masked, a read-side section of RCU: what the port chose), from before the walk to after it.
  */
 static inline int hm_pgtable_walk(hm_va_t va, uint64_t size,
 				  const struct hm_pgtable_visitor *visitor, void *argument)

@@ -227,8 +227,8 @@ static inline bool hm_port_pte_permits(hm_pte_t pte, enum hm_access access)
 	(HM_ARM64_ADDRESS | HM_ARM64_VALID | HM_ARM64_TABLE | HM_ARM64_CONTIGUOUS | \
 	 HM_ARM64_KEEP_SMALL | HM_ARM64_KEY(7) | HM_ARM64_PERMISSION_)
 
-/* Entries with the attributes above, for the kernel. An invalid one has those of its memory, writable. A block and a
- * page differ in bit 1, which a link has too: an invalid link is none of a linear map's. */
+/* Entries with the attributes above, for the kernel. An invalid one has those of its memory, writable. A
+ * block and a page differ in bit 1, which a link has too: an invalid link is none of a linear map's. */
 static inline bool hm_port_leaf_decode(hm_pte_t pte, unsigned int level, struct hm_leaf *leaf)
 {
 	if ((pte.val & HM_ARM64_USER) || !(pte.val & HM_ARM64_TABLE) != (level > 0) ||
@@ -278,7 +278,7 @@ static inline hm_pte_t hm_port_leaf_encode(const struct hm_leaf *leaf, unsigned 
 	return pte;
 }
 
-/* Bytes of a group: 64K, 32M and 16G with 4K pages; 2M and 1G with 16K; 2M and 16G with 64K (Arm ARM D8.7.1). */
+/* Groups are of 64K, 32M and 16G with 4K pages, 2M and 1G with 16K, 2M and 16G with 64K (Arm ARM D8.7.1). */
 static inline unsigned int hm_port_leaf_group(unsigned int level)
 {
 	if (level > HM_PORT_PGTABLE_BLOCK_LEVEL)

@@ -32,9 +32,9 @@ struct hm_hosted {
 	struct hm_context *context; /* who runs; never NULL */
 	struct hm_context boot_context;
 	hm_pte_t *root; /* top-level table of the whole address space, NULL: none */
-	/* For direct_map.h: what hm_port_bbm_level() and hm_port_direct_map_break() answer; how often that, and the
-	 * mend, was called; tables that hm_port_pgtable_alloc() still gives, and those that it gave and that did
-	 * not come back. */
+	/* For direct_map.h: what hm_port_bbm_level() and hm_port_direct_map_break() answer; how often
+	 * that, and the mend, was called; tables that hm_port_pgtable_alloc() still gives, and those that
+	 * it gave and that did not come back. */
 	unsigned int bbm_level;
 	int break_answer;
 	unsigned int breaks, mends, tables_left, tables_out;

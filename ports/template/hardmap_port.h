@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
  * hardmap_port.h -- the smallest port, to be copied and filled in. Here is the environment's part
- * (assertions, the running context, where tables are); context.h, kpkeys.h and pgtable.h beside it are the
- * architecture's. Every #error line stands where code of yours goes and names the hook. There are no
- * defaults: a port with a gap does not compile, and an empty hook is a decision that somebody made.
+ * (assertions, the running context, where tables are and come from); context.h, kpkeys.h, pgtable.h and
+ * direct_map.h beside it are the architecture's. Every #error line stands where code of yours goes and names
+ * the hook. There are no defaults: a port with a gap does not compile, and an empty hook is a decision that
+ * somebody made.
  *
  * Signatures are held to the contract by tests/meta; the protocol around them is in ports/README.md.
  *
  * On arm64 fill in this file only; add HM_PORT_ARM64_PAGE_SHIFT, hm_port_arm64_has_tlbi_range(), and of
  * kpkeys.h here hm_port_key_style(), HM_PORT_KPKEYS_BASE and HM_PORT_KPKEYS_LEVELS; and end it with
- * <arm64/barrier.h>, <arm64/fault.h>, <arm64/poe.h>, <arm64/tlbi.h> and <arm64/vmsa.h> instead of the three
- * files. Without keys define HM_PORT_KEY_STYLE as HM_KEY_STYLE_NONE in place of all that and poe.h. For
- * lazy_mmu.h alone leave out what is under "pgtable.h", and hm_port_kpkeys_why().
- */
+ * <arm64/barrier.h>, <arm64/bbml2.h>, <arm64/fault.h>, <arm64/poe.h>, <arm64/tlbi.h> and <arm64/vmsa.h>
+ * instead of the four files. Without keys define HM_PORT_KEY_STYLE as HM_KEY_STYLE_NONE in place of all
+ * that and poe.h. For lazy_mmu.h alone leave out what is under "pgtable.h" and "direct_map.h", and
+ * hm_port_kpkeys_why(); without a linear map to change leave out the latter. */
 #ifndef TEMPLATE_HARDMAP_PORT_H
 #define TEMPLATE_HARDMAP_PORT_H
 /* The types that the hooks speak of; the modules themselves are not known yet: they include this file. */
@@ -22,6 +23,9 @@
 #define HM_KPKEYS_TYPES_ONLY
 #include <hardmap/kpkeys.h>
 #undef HM_KPKEYS_TYPES_ONLY
+#define HM_DIRECT_MAP_TYPES_ONLY
+#include <hardmap/direct_map.h>
+#undef HM_DIRECT_MAP_TYPES_ONLY
 #define HM_PGTABLE_TYPES_ONLY
 #include <hardmap/pgtable.h>
 #undef HM_PGTABLE_TYPES_ONLY
@@ -57,7 +61,38 @@ static inline hm_pte_t *hm_port_pgtable_root(hm_va_t va)
 #error "hm_port_pgtable_root: return the top-level table that translates va"
 }
 
+/* ---- direct_map.h ---- */
+
+/* A page for a table, of any contents; false if there is none. Must be right to write it as a table where
+ * hm_port_pgtable_map() says: with HM_KEY_PGTABLES, if tables have it. */
+static inline bool hm_port_pgtable_alloc(hm_pa_t *table)
+{
+#error "hm_port_pgtable_alloc: take a page for a table"
+}
+
+/* It is no table any more: no hardware walks it. Software that walks without the map's lock may still be
+ * in it: what it serves next waits for that (a grace period; nothing, if nobody does). */
+static inline void hm_port_pgtable_free(hm_pa_t table)
+{
+#error "hm_port_pgtable_free: give a table's page back"
+}
+
+/* Below BBM level 3: may the range be invalid until the mend? 0: nobody uses it from here on: interrupts
+ * that might are masked, the other CPUs stopped. Else -HM_EBUSY, also before it is known what CPUs there
+ * are. */
+static inline int hm_port_direct_map_break(hm_va_t va, uint64_t bytes)
+{
+#error "hm_port_direct_map_break: keep everybody off the range, or refuse"
+}
+
+/* The range is valid again. CPUs that were stopped synchronise their context before they go on. */
+static inline void hm_port_direct_map_mend(hm_va_t va, uint64_t bytes)
+{
+#error "hm_port_direct_map_mend: let everybody go on"
+}
+
 #include "context.h"
+#include "direct_map.h"
 #include "kpkeys.h"
 #include "pgtable.h"
 #endif

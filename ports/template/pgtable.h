@@ -83,6 +83,12 @@ static inline unsigned int hm_port_pgtable_index(hm_va_t va, unsigned int level)
 #error "hm_port_pgtable_index: return the address's index at that level"
 }
 
+/* log2 of the bytes that an entry of a level translates. arm64 with 4K pages: 12 + 9 * level. */
+static inline unsigned int hm_port_pgtable_shift(unsigned int level)
+{
+#error "hm_port_pgtable_shift: return log2 of the bytes that an entry of that level translates"
+}
+
 /* Of a valid page or block: whether hardware lets the kernel do it. A yes where hardware refuses makes the
  * fault handler repeat the access for ever; a no where it allows makes a late walker fatal. arm64: AF for
  * all, AP[2] clear for writes, PXN clear for execution. */

@@ -29,10 +29,12 @@ EVERYTHING = 'HM_KEY_STYLE_RUN_TIME'
 
 # Values out of the bounds that the headers document.
 OUT_OF_BOUNDS = {'HM_PORT_PGTABLE_LEVELS': [0, 6], 'HM_PORT_PGTABLE_ENTRIES': [1, 48],
+                 'HM_PORT_PGTABLE_BLOCK_LEVEL': [3],
                  'HM_PORT_KPKEYS': [2, 17], 'HM_PORT_KEY_STYLE': [4]}
 # What the template's #error lines for macros are filled with.
 FILLINGS = {'HM_BUG': '(message) ((void)(message))', 'HM_PORT_PGTABLE_LEVELS': ' 3',
-            'HM_PORT_PGTABLE_ENTRIES': ' 32', 'HM_PORT_KPKEYS': ' 4', 'HM_PORT_KPKEYS_BASE': ' 0',
+            'HM_PORT_PGTABLE_ENTRIES': ' 32', 'HM_PORT_PGTABLE_BLOCK_LEVEL': ' 1',
+            'HM_PORT_KPKEYS': ' 4', 'HM_PORT_KPKEYS_BASE': ' 0',
             'HM_PORT_KPKEYS_REGISTER': '(permissions) (permissions)',
             'HM_PORT_KPKEYS_LEVELS': '(LEVEL) LEVEL(7, HM_KEY_ALLOW(3, HM_KEY_WRITE))'}
 # (what, constants of the foreign port that say so, what the error says; '' if it compiles)
@@ -82,6 +84,20 @@ MISUSES = [
     ('an address as an entry', 'hm_pte_set(ptep, pte)', 'hm_pte_set(ptep, pa)', TYPE),
     ('an integer as an entry', 'hm_pte_set(ptep, pte)', 'hm_pte_set(ptep, pte.val)', TYPE),
     ('an entry\'s bits as its place', 'hm_pte_clear(ptep)', 'hm_pte_clear(&ptep->val)', TYPE),
+    ('a key for a physical address', 'error = hm_direct_map_set_pkey(&map, 0, va, 4096, 1)',
+     'error = hm_direct_map_set_pkey(&map, 0, pa, 4096, 1)', TYPE),
+    ('a reserve for a map', 'error = hm_direct_map_repaint(&map, &reserve)',
+     'error = hm_direct_map_repaint(&reserve, &reserve)', TYPE),
+    ('memory added by its address', 'error = hm_direct_map_add(&map, 0, va, 4096, pte)',
+     'error = hm_direct_map_add(&map, 0, va, 4096, pa)', TYPE),
+    *((f'ignoring {call[:call.index("(")]}()', f'error = {call}', call, UNUSED) for call in
+      ['hm_direct_map_init(&map, va, 4096, false)', 'hm_direct_map_prepare(&reserve, 4)',
+       'hm_direct_map_set_pkey(&map, 0, va, 4096, 1)',
+       'hm_direct_map_set_permission(&map, 0, va, 4096, HM_PERMISSION_RO)',
+       'hm_direct_map_split(&map, 0, va, 4096)', 'hm_direct_map_keep_small(&map, 0, va, 4096, true)',
+       'hm_direct_map_tables(&map, va, 4096, true)', 'hm_direct_map_query(&map, va, &info)',
+       'hm_direct_map_collapse(&map, va, 4096)', 'hm_direct_map_repaint(&map, 0)',
+       'hm_direct_map_add(&map, 0, va, 4096, pte)', 'hm_direct_map_remove(&map, 0, va, 4096)']),
     ('ignoring hm_lazy_mmu_enter()', 'section = hm_lazy_mmu_enter()', 'hm_lazy_mmu_enter()', UNUSED),
     ('ignoring hm_lazy_mmu_pause()', 'pause = hm_lazy_mmu_pause()', 'hm_lazy_mmu_pause()', UNUSED),
     ('ignoring hm_context_exception_push()', 'exception = hm_context_exception_push()',
@@ -116,6 +132,10 @@ extern hm_pa_t pa;
 extern hm_va_t va, another_va;
 extern hm_pte_t pte, *ptep;
 extern bool answer;
+extern struct hm_direct_map map;
+extern struct hm_direct_map_info info;
+extern struct hm_direct_map_reserve reserve;
+extern int error;
 HM_KPKEYS_ENTER(enter_own, 7)
 void program(void);
 void program(void)

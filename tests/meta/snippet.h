@@ -12,6 +12,9 @@
 #define HM_CONTEXT_TYPES_ONLY
 #include <hardmap/context.h>
 #undef HM_CONTEXT_TYPES_ONLY
+#define HM_DIRECT_MAP_TYPES_ONLY
+#include <hardmap/direct_map.h>
+#undef HM_DIRECT_MAP_TYPES_ONLY
 #define HM_PGTABLE_TYPES_ONLY
 #include <hardmap/pgtable.h>
 #undef HM_PGTABLE_TYPES_ONLY
@@ -20,7 +23,11 @@
 extern hm_pte_t *table, *parent, *ptep, *kernel_root;
 extern hm_pte_t first, pte, table_descriptor;
 extern hm_pa_t pa;
-extern hm_va_t va;
+extern hm_va_t va, start;
+extern uint64_t size;
+extern int error;
+extern struct hm_direct_map map;
+extern struct hm_direct_map_reserve reserve;
 extern unsigned int n;
 extern bool patch;
 
@@ -29,6 +36,8 @@ struct exception_frame;
 struct thread;
 struct thread *current_thread(void);
 void panic(const char *message);
+void lock_linear_map(void);
+void unlock_linear_map(void);
 void report(const char *why, uint64_t address);
 void dispatch(struct exception_frame *frame);
 bool to_user(const struct exception_frame *frame);

@@ -11,7 +11,8 @@ An example is
  - declarations, if a line is a sole { or starts with static, extern, typedef, struct x { or enum x {;
  - statements of a function, otherwise.
 Those marked ```asm are assembled for arm64.
-#include lines stand before all that. A block without one is compiled as if it included every module. The
+#include lines stand before all that. A block without one is compiled as if it included every module that its
+port serves. The
 names that examples use freely are in snippet.h. A fragment that is to be read only is marked otherwise.
 """
 import pathlib
@@ -21,7 +22,8 @@ import tempfile
 from meta import HERE, HOSTED, MODULES, ROOT, WARNINGS, add, available, compiles, have, includes, run
 
 DOCUMENTS = ['README.md', 'ports/README.md']
-ALL = [f'#include <hardmap/{each.name}>' for each in MODULES]
+# Of modules that a port need not serve: a hook by which it shows that it does.
+OPTIONAL = {'direct_map.h': 'hm_port_bbm_level'}
 # Examples leave out what is beside their point.
 FLAGS = [*WARNINGS, '-std=gnu11', '-Wno-unused-parameter', '-Wno-unused-variable', '-Wno-missing-prototypes',
          '-Wno-unused-function', '-fsyntax-only']
@@ -66,7 +68,7 @@ def program(name, line, text, everything):
     head = [line for line in text.splitlines() if line.startswith('#include')]
     body = '\n'.join('' if line.startswith('#include') else line for line in text.splitlines())
     declarations = re.search(r'^(\{$|(static|extern|typedef) |(struct|enum) \w+ \{)', body, re.M)
-    modules = ALL if everything and not head else []
+    modules = everything if not head else []
     return '\n'.join(modules + head) + '\n' + \
         (place + body if declarations else
          f'void example(void);\nvoid example(void)\n{{\n{place}{body}\n}}') + '\n'
@@ -83,6 +85,13 @@ def commands(directory):
                               *includes(['include', 'ports/arm64/counted', 'ports']), *prelude]
 
 
+def served(directory):
+    """#include lines of the modules that the port there, or else the hosted one, serves."""
+    own = directory / 'hardmap_port.h'
+    port = own.read_text() if own.exists() else ''.join(OPTIONAL.values())
+    return [f'#include <hardmap/{each.name}>' for each in MODULES if OPTIONAL.get(each.name, '') in port]
+
+
 def document(name, examples, everything, temporary):
     """Checks of a document's examples. Each that defines a header makes a new directory of headers."""
     directory = pathlib.Path(temporary) / name.replace('/', '_')
@@ -96,11 +105,11 @@ def document(name, examples, everything, temporary):
                 (later / each.name).write_text(each.read_text())
             (later / header[1]).write_text(f'#line {line} "{name}"\n{text}\n')
             directory = later
-            unit = '\n'.join([*ALL, f'#include "{header[1]}"']) + '\n'
+            unit = '\n'.join([*served(directory), f'#include "{header[1]}"']) + '\n'
             if header[1] != 'hardmap_port.h':
                 unit = f'#include "{header[1]}"\n'
         else:
-            unit = program(name, line, text, everything)
+            unit = program(name, line, text, served(directory) if everything else [])
         for compiler, command in commands(directory):
             add(f'{name}:{line}, {compiler}', lambda c=command, u=unit: compiles(c, u))
 
