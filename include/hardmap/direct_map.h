@@ -340,7 +340,8 @@ static inline uint64_t hm_direct_map_down_(uint64_t va, uint64_t bytes)
 	return va & ~(bytes - 1);
 }
 
-/* The bytes of a contiguous group of that level; and where the one that the entry would be in begins and ends. */
+/* The bytes of a contiguous group of that level; and where the one that the entry would be in begins and
+ * ends. */
 static inline uint64_t hm_direct_map_group_bytes_(unsigned int level)
 {
 	return hm_direct_map_bytes_(level) * hm_port_leaf_group(level);
@@ -1178,13 +1179,15 @@ static inline HM_MUST_USE_ int hm_direct_map_collapse(struct hm_direct_map *map,
 /* The largest level at which an entry may map that memory there. */
 static inline unsigned int hm_direct_map_fitting_(const struct hm_direct_map *map,
 						  const struct hm_direct_map_slot_ *hole,
-						  uint64_t va, uint64_t end, uint64_t pa)
+						  uint64_t va, uint64_t end,
+						  const struct hm_leaf *leaf)
 {
+	const uint64_t pa = leaf->pa.val;
 	unsigned int level = hole->level;
 
 	if (level > HM_PORT_PGTABLE_BLOCK_LEVEL)
 		level = HM_PORT_PGTABLE_BLOCK_LEVEL;
-	if (map->pages_only)
+	if (map->pages_only || leaf->keep_small)
 		level = 0;
 	while (((va | pa) & (hm_direct_map_bytes_(level) - 1)) ||
 	       end - va < hm_direct_map_bytes_(level))
@@ -1192,9 +1195,10 @@ static inline unsigned int hm_direct_map_fitting_(const struct hm_direct_map *ma
 	return level;
 }
 
-/* How many tables it takes to map [va, end) to pa; negative if something is mapped there. */
+/* How many tables it takes to map [va, end) as the leaf says of its first page; negative if something is
+ * mapped there. */
 static inline int hm_direct_map_plan_add_(const struct hm_direct_map *map, uint64_t va,
-					  uint64_t end, uint64_t pa)
+					  uint64_t end, struct hm_leaf leaf)
 {
 	uint64_t counted[HM_PORT_PGTABLE_LEVELS] = {
 		0
@@ -1203,7 +1207,7 @@ static inline int hm_direct_map_plan_add_(const struct hm_direct_map *map, uint6
 
 	while (va < end) {
 		const struct hm_direct_map_slot_ slot = hm_direct_map_find_(va);
-		const unsigned int fitting = hm_direct_map_fitting_(map, &slot, va, end, pa);
+		const unsigned int fitting = hm_direct_map_fitting_(map, &slot, va, end, &leaf);
 		unsigned int level;
 
 		if (slot.pte.val)
@@ -1217,7 +1221,7 @@ static inline int hm_direct_map_plan_add_(const struct hm_direct_map *map, uint6
 			tables++;
 		}
 		va += hm_direct_map_bytes_(fitting);
-		pa += hm_direct_map_bytes_(fitting);
+		leaf.pa.val += hm_direct_map_bytes_(fitting);
 	}
 	return tables;
 }
@@ -1248,7 +1252,7 @@ static inline void hm_direct_map_fill_(struct hm_direct_map *map,
 {
 	while (va < end) {
 		struct hm_direct_map_slot_ slot = hm_direct_map_find_(va);
-		const unsigned int level = hm_direct_map_fitting_(map, &slot, va, end, leaf.pa.val);
+		const unsigned int level = hm_direct_map_fitting_(map, &slot, va, end, &leaf);
 		const uint64_t group = hm_direct_map_group_bytes_(level);
 		unsigned int n = 1;
 
@@ -1278,12 +1282,17 @@ static inline HM_MUST_USE_ int hm_direct_map_add(struct hm_direct_map *map,
 {
 	struct hm_direct_map_reserve own = { { 0 }, 0 };
 	hm_lazy_mmu_token_t tok;
-	struct hm_leaf leaf;
+	struct hm_leaf leaf, last;
 	int tables = hm_direct_map_check_(map, va, bytes);
 
 	if (tables || !first.val || !hm_port_leaf_decode(first, 0, &leaf))
 		return -HM_EINVAL;
-	tables = hm_direct_map_plan_add_(map, va.val, va.val + bytes, leaf.pa.val);
+	last = leaf;
+	last.pa.val += bytes - hm_direct_map_bytes_(0);
+	if (!hm_port_leaf_encode(&last, 0)
+		     .val) /* the architecture's addresses end before the memory */
+		return -HM_EINVAL;
+	tables = hm_direct_map_plan_add_(map, va.val, va.val + bytes, leaf);
 	if (tables < 0)
 		return tables;
 	if (!reserve)
@@ -1454,8 +1463,7 @@ static inline void hm_direct_map_print(const struct hm_direct_map *map,
 	uint64_t va = hm_direct_map_down_(map->start.val, hm_direct_map_bytes_(1));
 	bool left_out = false;
 
-	for (; va < end;
-	     va = hm_direct_map_after_(va, HM_DIRECT_MAP_LINE_ * hm_direct_map_bytes_(1))) {
+	for (;; va += HM_DIRECT_MAP_LINE_ * hm_direct_map_bytes_(1)) {
 		if (hm_direct_map_draw_line_(va, end, line)) {
 			put(line, argument);
 			left_out = false;
@@ -1463,6 +1471,8 @@ static inline void hm_direct_map_print(const struct hm_direct_map *map,
 			put("...", argument);
 			left_out = true;
 		}
+		if (end - va <= HM_DIRECT_MAP_LINE_ * hm_direct_map_bytes_(1))
+			break;
 	}
 }
 #endif /* HM_DIRECT_MAP_H */

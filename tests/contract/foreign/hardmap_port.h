@@ -240,6 +240,7 @@ static inline hm_pte_t hm_port_leaf_encode(const struct hm_leaf *leaf, unsigned 
 
 	if (level > HM_PORT_PGTABLE_BLOCK_LEVEL || leaf->key > 15 ||
 	    leaf->permission > HM_PERMISSION_INVALID ||
+	    leaf->pa.val / FOREIGN_PAGE_BYTES > FOREIGN_FRAME ||
 	    (leaf->pa.val & ((UINT64_C(1) << hm_port_pgtable_shift(level)) - 1)))
 		return pte;
 	pte.val = leaf->pa.val / FOREIGN_PAGE_BYTES | FOREIGN_KEY(leaf->key) |
