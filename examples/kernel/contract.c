@@ -17,7 +17,7 @@
 #include "uart.h"
 
 static struct thread contexts[PROBE_CONTEXTS];
-static hm_pte_t tables[3][HM_PORT_PGTABLE_ENTRIES] __attribute__((aligned(4096)));
+static hm_pte_t tables[3][HM_PORT_PGTABLE_ENTRIES] __attribute__((aligned(PAGE_SIZE)));
 static unsigned int bugs;
 
 void kernel_bug(const char *message)

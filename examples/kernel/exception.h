@@ -56,6 +56,14 @@ void hm_arm64_exception_pop(hm_context_exception_t interrupted);
 void exception_sync(struct exception_frame *frame);
 void exception_irq(struct exception_frame *frame);
 
+/*
+ * One store or load of 64 bits that may fault: 0 if it did not, else the syndrome (ESR_EL1) of its
+ * fault, and nothing was stored. This is the only access whose fault the kernel survives; while it
+ * lasts, the thread's `try_address` says which it is.
+ */
+uint64_t exception_try_store(uint64_t address, uint64_t value);
+uint64_t exception_try_load(uint64_t address);
+
 /* Any other vector, by its number: this kernel has no use for FIQs, SErrors or EL0. */
 void exception_unexpected(struct exception_frame *frame, unsigned vector);
 

@@ -11,12 +11,15 @@
 #include "mmu.h"
 #include "thread.h"
 
+#define HM_DIRECT_MAP_TYPES_ONLY
+#include <hardmap/direct_map.h>
+#undef HM_DIRECT_MAP_TYPES_ONLY
 #define HM_PGTABLE_TYPES_ONLY
 #include <hardmap/pgtable.h>
 #undef HM_PGTABLE_TYPES_ONLY
 
 #define HM_BUG(message) kernel_bug(message)
-#define HM_PORT_ARM64_PAGE_SHIFT 12
+#define HM_PORT_ARM64_PAGE_SHIFT PAGE_SHIFT
 
 /* Defined by each program that is built on this kernel. */
 void kernel_bug(const char *message);
@@ -41,6 +44,30 @@ static inline hm_pte_t *hm_port_pgtable_root(hm_va_t va)
 static inline bool hm_port_arm64_has_tlbi_range(void)
 {
 	return mmu_has_tlbi_range;
+}
+
+/* Tables for the linear map: linear.c. */
+bool hm_port_pgtable_alloc(hm_pa_t *table);
+void hm_port_pgtable_free(hm_pa_t table);
+
+static inline unsigned int hm_port_bbm_level(void)
+{
+	return hm_arm64_bbm_system(&mmu_bbm);
+}
+
+/* The kernel stands on its linear map with all CPUs, and stops none of them. */
+static inline int hm_port_direct_map_break(hm_va_t va, uint64_t bytes)
+{
+	(void)va;
+	(void)bytes;
+	return -HM_EBUSY;
+}
+
+/* Not reached: nothing is ever broken. */
+static inline void hm_port_direct_map_mend(hm_va_t va, uint64_t bytes)
+{
+	(void)va;
+	(void)bytes;
 }
 
 /* Keys of its own it has none. */

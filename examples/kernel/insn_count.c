@@ -13,6 +13,14 @@ void hm_insn_count(enum hm_insn_kind kind)
 	__atomic_fetch_add(&counts[kind], 1, __ATOMIC_RELAXED);
 }
 
+void insn_count_reset(void)
+{
+	unsigned int kind;
+
+	for (kind = 0; kind < HM_INSN_KINDS; kind++)
+		__atomic_store_n(&counts[kind], 0, __ATOMIC_RELAXED);
+}
+
 uint64_t insn_counted(enum hm_insn_kind kind)
 {
 	return __atomic_load_n(&counts[kind], __ATOMIC_RELAXED);

@@ -13,7 +13,7 @@ static unsigned int slot;
 static hm_pte_t *entries; /* by CPU: no two CPUs write the same */
 static unsigned int next_frame[MAX_CPUS];
 static unsigned int users; /* handlers inside irq_window_use() */
-static bool closed;
+static bool open;
 
 void irq_window_init(void)
 {
@@ -22,6 +22,8 @@ void irq_window_init(void)
 	slot = window_slot_alloc();
 	entries = hm_port_pgtable_map(pa);
 	hm_pte_link(window_link_entry(slot), hm_arm64_table(pa));
+	/* A handler learns by it that there is a window; its own entry's ISB is after that. */
+	__atomic_store_n(&open, true, __ATOMIC_SEQ_CST);
 }
 
 static void use(void)
@@ -45,14 +47,14 @@ static void use(void)
 void irq_window_use(void)
 {
 	__atomic_fetch_add(&users, 1, __ATOMIC_SEQ_CST);
-	if (!__atomic_load_n(&closed, __ATOMIC_SEQ_CST))
+	if (__atomic_load_n(&open, __ATOMIC_SEQ_CST))
 		use();
 	__atomic_fetch_sub(&users, 1, __ATOMIC_SEQ_CST);
 }
 
 void irq_window_close(void)
 {
-	__atomic_store_n(&closed, true, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&open, false, __ATOMIC_SEQ_CST);
 	while (__atomic_load_n(&users, __ATOMIC_SEQ_CST))
 		cpu_relax();
 }

@@ -6,10 +6,10 @@
 #ifndef KERNEL_IRQ_WINDOW_H
 #define KERNEL_IRQ_WINDOW_H
 
-/* Once, after window_init(). */
+/* Once, after window_init(): from here on handlers use it. */
 void irq_window_init(void);
 
-/* In a handler: maps a page, uses it at once, and unmaps it. */
+/* In a handler: maps a page, uses it at once, and unmaps it, if the window is open. */
 void irq_window_use(void);
 
 /* No handler uses the window any more once it returns: for who wants to count. Threads only. */

@@ -6,22 +6,33 @@
 #ifndef KERNEL_LAYOUT_H
 #define KERNEL_LAYOUT_H
 
+/* The granule is the build's choice: 12 (4K), 14 (16K) or 16 (64K). */
+#ifndef PAGE_SHIFT
+#define PAGE_SHIFT 12
+#endif
+#define PAGE_SIZE (1 << PAGE_SHIFT)
+
 /* Linear map: virtual address = physical address + LINEAR_BASE, through TTBR1_EL1. */
 #define LINEAR_BASE 0xffff000000000000
 
 /* Where the image is loaded. It is linked, and runs, at LINEAR_BASE + KERNEL_PA. */
 #define KERNEL_PA 0x40080000
 
-/* The memory that the kernel uses, whatever more the machine has. */
+/* The memory that the kernel maps, whatever more the machine has. */
 #define RAM_START 0x40000000
-#define RAM_END 0x60000000
+#define RAM_END 0x80000000
+
+/* The devices that it uses: GIC and UART. */
+#define DEVICES_START 0x08000000
+#define DEVICES_END 0x0a000000
 
 /* Where the machine's loader puts the trace, and the first page beyond it: from there to
- * RAM_END the kernel allocates. */
+ * SPARE_PA the kernel allocates. From there to RAM_END is memory that linear.c plays with. */
 #define TRACE_PA 0x48000000
 #define TRACE_END 0x4c000000
+#define SPARE_PA 0x60000000
 
-/* The window, in which the replay maps: 2 MiB, one table of pages, a slot. */
+/* The window, in which the replay maps: one table of pages a slot. */
 #define WINDOW_BASE 0xffff800000000000
 #define WINDOW_SLOTS 16384
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * main.c -- starts the CPUs, has the trace replayed while timer interrupts preempt the threads, and
- * says what that cost and what it would have cost without batching. Ends the machine with status 0
- * if all was right.
+ * main.c -- starts the CPUs; has the linear map split and collapsed under them; has the trace
+ * replayed while timer interrupts preempt the threads, and says what that cost and what it would
+ * have cost without batching. Ends the machine with status 0 if all was right.
  */
 #include <hardmap/pgtable.h>
 
@@ -10,6 +10,7 @@
 #include "gic.h"
 #include "insn_count.h"
 #include "irq_window.h"
+#include "linear.h"
 #include "psci.h"
 #include "replay.h"
 #include "semihost.h"
@@ -89,8 +90,8 @@ static bool report(void)
 	/* The window's own set-up: one section for its tables, one eager link for the handlers' table. */
 	uint64_t sections = stat_get(STAT_TABLES_FILLED) + 1;
 	uint64_t eager = stat_get(STAT_INTERRUPT_ENTRIES) + 1 + stat_get(STAT_SPURIOUS_FAULTS);
-	uint64_t links = stat_get(STAT_TABLES_FILLED) + 1 + WINDOW_SLOTS / 512 + 1;
-	uint64_t entries = stat_get(STAT_ENTRIES_SET) + 1 + WINDOW_SLOTS / 512 + eager;
+	uint64_t links = stat_get(STAT_TABLES_FILLED) + WINDOW_TABLES + 1;
+	uint64_t entries = stat_get(STAT_ENTRIES_SET) + WINDOW_TABLES + eager;
 	uint64_t invalidations = stat_get(STAT_INVALIDATIONS);
 	uint64_t dsb = insn_counted(HM_INSN_DSB_ISHST) - invalidations;
 	uint64_t isb = insn_counted(HM_INSN_ISB) - invalidations - stat_get(STAT_SWITCHES);
@@ -121,11 +122,25 @@ static bool report(void)
 	return ok;
 }
 
-static void keep(void *events)
+/* The only thread but for those that it creates: when they have ended, nobody executes what is
+ * counted. */
+static void keep(void *argument)
 {
+	const unsigned int events = (unsigned int)(uintptr_t)argument;
+	uintptr_t i;
 	bool ok;
 
-	watch((unsigned int)(uintptr_t)events);
+	linear_demonstrate(cpus_up);
+	insn_count_reset();
+	stat_reset();
+
+	window_init();
+	irq_window_init();
+	line("events in the trace", events);
+	line("replayed by threads", REPLAY_THREADS);
+	for (i = 0; i < REPLAY_THREADS; i++)
+		thread_create(&threads[i], "replay", replay_thread, (void *)i);
+	watch(events);
 	irq_window_close(); /* nobody writes entries while they are counted */
 	ok = report();
 	console_printf("\n  %s\n", ok ? "every barrier is accounted for" : "FAILED");
@@ -136,22 +151,15 @@ _Noreturn void kernel_main(void);
 _Noreturn void kernel_main(void)
 {
 	unsigned int events;
-	uintptr_t i;
 
 	uart_init();
 	gic_init();
 	start_cpu();
-	window_init();
-	irq_window_init();
 	events = replay_load();
 	start_other_cpus();
 	console_printf(
-		"\nhardmap's example kernel: arm64, 4K granule, %u CPUs, TLBI by range: %s\n\n",
-		cpus_up, mmu_has_tlbi_range ? "yes" : "no");
-	line("events in the trace", events);
-	line("replayed by threads", REPLAY_THREADS);
-	for (i = 0; i < REPLAY_THREADS; i++)
-		thread_create(&threads[i], "replay", replay_thread, (void *)i);
+		"\nhardmap's example kernel: arm64, %s granule, %u CPUs, TLBI by range: %s\n\n",
+		MMU_GRANULE_NAME, cpus_up, mmu_has_tlbi_range ? "yes" : "no");
 	thread_create(&keeper, "keeper", keep, (void *)(uintptr_t)events);
 	sched_start();
 }

@@ -6,39 +6,77 @@
 
 #include <hardmap/pgtable.h>
 
+#include "cpu.h"
+#include "semihost.h"
+#include "uart.h"
+
 _Static_assert(MMU_MAIR == HM_ARM64_MAIR, "mmu.h repeats it for the assembler");
 
-#define TABLE _Alignas(4096) hm_pte_t
-#define LEVEL(level) (UINT64_C(1) << (12 + 9 * (level))) /* bytes that its entry translates */
+#define TABLE _Alignas(PAGE_SIZE) hm_pte_t
+#define LEVEL(level) \
+	(UINT64_C(1) << hm_arm64_level_shift(level)) /* bytes that its entry translates */
+#define TOP (HM_PORT_PGTABLE_LEVELS - 1)
 
 /* Linker symbols: addresses, of nothing. */
 extern char __text_start[], __text_end[], __rodata_start[], __rodata_end[];
 
-/* TTBR1: linear map, then the window. boot.S knows the two roots. */
-TABLE boot_root_high[512];
-TABLE boot_root_low[512];
-static TABLE linear_1g[512]; /* level 2: entries of 1 GiB */
-static TABLE linear_2m[512]; /* level 1, of the first GiB of memory */
-static TABLE image_4k[512]; /* level 0, of the 2 MiB that hold the kernel's text and rodata */
-static TABLE identity_1g[512];
+/* boot.S knows the two roots. TTBR1: linear map, then the window; TTBR0: identity map. */
+TABLE boot_root_high[HM_PORT_PGTABLE_ENTRIES];
+TABLE boot_root_low[HM_PORT_PGTABLE_ENTRIES];
+/* Below them, with 4K pages: high one of level 2, two of level 1 (devices, memory) and one of level 0
+ * (the image); low one of level 2 and one of level 1. Larger tables reach further, and need fewer. */
+static TABLE boot_tables[6][HM_PORT_PGTABLE_ENTRIES];
+static unsigned int boot_tables_used;
 
 void *mmu_root = boot_root_high;
 bool mmu_has_tlbi_range = true;
+struct hm_arm64_bbm mmu_bbm;
 unsigned int mmu_key_style = HM_KEY_STYLE_NONE;
 
-/* Symbols are PC-relative here: physical addresses, as the MMU is off. */
-static hm_pte_t table(const void *symbol)
+/* ID_AA64MMFR0_EL1 (Arm ARM D24.2): 4K and 64K are there unless the field is negative, 16K if it is
+ * not 0. */
+static bool cpu_has_granule(void)
 {
-	const hm_pa_t pa = { (uintptr_t)symbol };
+	const uint64_t features = sysreg_read(id_aa64mmfr0_el1);
 
-	return hm_arm64_table(pa);
+	if (PAGE_SHIFT == 12)
+		return !(features >> 31 & 1); /* TGran4, bits 31 to 28 */
+	if (PAGE_SHIFT == 16)
+		return !(features >> 27 & 1); /* TGran64, bits 27 to 24 */
+	return features >> 20 & 0xf; /* TGran16 */
 }
 
-static hm_pte_t leaf(uint64_t address, unsigned int level, uint64_t attributes)
+/* The table that an entry links; a new one if there is none. Symbols are PC-relative here: physical
+ * addresses, as the MMU is off. */
+static hm_pte_t *table_below(hm_pte_t *link)
 {
-	const hm_pa_t pa = { address };
+	hm_pte_t *fresh = boot_tables[boot_tables_used];
+	const hm_pa_t pa = { (uintptr_t)fresh };
 
-	return hm_arm64_leaf(pa, level, attributes);
+	if (hm_port_pte_is_valid(*link))
+		return (hm_pte_t *)hm_port_pte_table(*link).val;
+	*link = hm_arm64_table(pa);
+	boot_tables_used++;
+	return fresh;
+}
+
+/* The entry of a level that translates an address, with the tables on the way to it. */
+static hm_pte_t *entry_of(hm_pte_t *table, hm_va_t va, unsigned int level)
+{
+	unsigned int above;
+
+	for (above = TOP; above > level; above--)
+		table = table_below(table + hm_port_pgtable_index(va, above));
+	return table + hm_port_pgtable_index(va, level);
+}
+
+/* The page or block at pa, at the same offset from base. */
+static void map(hm_pte_t *root, uint64_t base, uint64_t pa, unsigned int level, uint64_t attributes)
+{
+	const hm_va_t va = { base + pa };
+	const hm_pa_t to = { pa };
+
+	*entry_of(root, va, level) = hm_arm64_leaf(to, level, attributes);
 }
 
 /* Text is executable, rodata is neither executable nor writable, everything else is data. */
@@ -51,33 +89,51 @@ static uint64_t image_attributes(uint64_t pa)
 	return HM_ARM64_KERNEL_RW;
 }
 
+/* A block of the linear map; by pages where some of it is text or rodata. */
+static void map_memory(uint64_t block)
+{
+	uint64_t pa;
+
+	if (block >= (uintptr_t)__rodata_end || block + LEVEL(1) <= (uintptr_t)__text_start) {
+		map(boot_root_high, LINEAR_BASE, block, 1, HM_ARM64_KERNEL_RW);
+		return;
+	}
+	for (pa = block; pa < block + LEVEL(1); pa += LEVEL(0))
+		map(boot_root_high, LINEAR_BASE, pa, 0, image_attributes(pa));
+}
+
 /*
  * The tables are plain memory here: no walker reads them before boot.S turns the MMU on, and its
  * DSB and ISB publish them all. So they are written by plain stores, not by hm_pte_set(): with the
  * caches off there is no use for the counting, atomic or not, that those do.
+ *
+ * Level 1 is the one that has blocks with every granule: of 2M, 32M and 512M.
  */
 void boot_map(void)
 {
-	const uint64_t image = RAM_START & ~(LEVEL(2) - 1);
-	const uint64_t image_block = KERNEL_PA & ~(LEVEL(1) - 1);
 	uint64_t pa;
 
-	for (pa = image_block; pa < image_block + LEVEL(1); pa += LEVEL(0))
-		image_4k[(pa - image_block) / LEVEL(0)] = leaf(pa, 0, image_attributes(pa));
+	if (!cpu_has_granule()) {
+		uart_boot_message("\nhardmap's example kernel: this CPU has no " MMU_GRANULE_NAME
+				  " granule\n");
+		machine_exit(1);
+	}
+	for (pa = DEVICES_START & ~(LEVEL(1) - 1); pa < DEVICES_END; pa += LEVEL(1))
+		map(boot_root_high, LINEAR_BASE, pa, 1, HM_ARM64_KERNEL_DEVICE);
 	for (pa = RAM_START; pa < RAM_END; pa += LEVEL(1))
-		linear_2m[(pa - image) / LEVEL(1)] = leaf(pa, 1, HM_ARM64_KERNEL_RW);
-	linear_2m[(image_block - image) / LEVEL(1)] = table(image_4k);
-	linear_1g[0] = leaf(0, 2, HM_ARM64_KERNEL_DEVICE);
-	linear_1g[RAM_START / LEVEL(2)] = table(linear_2m);
-	boot_root_high[0] = table(linear_1g);
+		map_memory(pa);
 
 	/* What executes between MMU on and the jump to the upper half. */
-	identity_1g[RAM_START / LEVEL(2)] = leaf(image, 2, HM_ARM64_KERNEL_RX);
-	boot_root_low[0] = table(identity_1g);
+	map(boot_root_low, 0, KERNEL_PA & ~(LEVEL(1) - 1), 1, HM_ARM64_KERNEL_RX);
 }
 
 void mmu_init_cpu(void)
 {
+	/* QEMU's own CPU counts as one that never aborts: the kernel is for QEMU. All CPUs are up
+	 * before any size changes, so it is nothing to them if a level is lost. */
+	bool lost = hm_arm64_bbm_add_cpu(&mmu_bbm, hm_arm64_cpu_bbm_level_emulated());
+
+	(void)lost;
 	mmu_has_tlbi_range = mmu_has_tlbi_range && hm_arm64_cpu_has_tlbi_range();
 	hm_kpkeys_cpu_start();
 }

@@ -10,16 +10,32 @@
 /* MAIR_EL1: HM_ARM64_MAIR of ports/arm64/vmsa.h, which the assembler cannot read; mmu.c compares. */
 #define MMU_MAIR 0x00ff
 
-/* TCR_EL1: both halves 48 bits (TxSZ 16), 4K granule (TG0 0, TG1 2), tables inner shareable and
- * write-back (SHx 3, ORGNx 1, IRGNx 1), 48-bit physical addresses (IPS 5). Hardware does not manage
- * access flag or dirty state (HA, HD 0). */
+/* The granule in TCR_EL1 (TG0, and TG1 with its other encoding), and its name. */
+#if PAGE_SHIFT == 12
+#define MMU_TCR_GRANULE (0 << 14 | 2 << 30)
+#define MMU_GRANULE_NAME "4K"
+#elif PAGE_SHIFT == 14
+#define MMU_TCR_GRANULE (2 << 14 | 1 << 30)
+#define MMU_GRANULE_NAME "16K"
+#elif PAGE_SHIFT == 16
+#define MMU_TCR_GRANULE (1 << 14 | 3 << 30)
+#define MMU_GRANULE_NAME "64K"
+#else
+#error "PAGE_SHIFT must be 12, 14 or 16"
+#endif
+
+/* TCR_EL1: both halves 48 bits (TxSZ 16), tables inner shareable and write-back (SHx 3, ORGNx 1,
+ * IRGNx 1), 48-bit physical addresses (IPS 5). Hardware does not manage access flag or dirty state
+ * (HA, HD 0). */
 #define MMU_TCR_HALF (16 | 1 << 8 | 1 << 10 | 3 << 12)
-#define MMU_TCR (MMU_TCR_HALF | MMU_TCR_HALF << 16 | 2 << 30 | 5 << 32)
+#define MMU_TCR (MMU_TCR_HALF | MMU_TCR_HALF << 16 | MMU_TCR_GRANULE | 5 << 32)
 
 #ifndef __ASSEMBLER__
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#include <arm64/bbml2.h>
 
 /* The top-level table that hm_port_pgtable_root() gives for upper addresses: boot_root_high. */
 extern void *mmu_root;
@@ -27,13 +43,17 @@ extern void *mmu_root;
 /* Whether all CPUs that are up have FEAT_TLBIRANGE. */
 extern bool mmu_has_tlbi_range;
 
+/* Whether all CPUs that are up can take blocks that change their size live. */
+extern struct hm_arm64_bbm mmu_bbm;
+
 /* How page tables are protected: HM_KEY_STYLE_*. */
 extern unsigned int mmu_key_style;
 
 /* On each CPU before it invalidates anything: takes its features into account. Not concurrently. */
 void mmu_init_cpu(void);
 
-/* The kernel's first tables, with the MMU off. Called by boot.S. */
+/* The kernel's first tables, with the MMU off; ends the machine on a CPU without the granule. Called
+ * by boot.S. */
 void boot_map(void);
 
 #endif /* __ASSEMBLER__ */

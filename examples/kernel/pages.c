@@ -5,12 +5,11 @@
  */
 #include "pages.h"
 
-#include "layout.h"
 #include "spinlock.h"
 #include "string.h"
 #include "uart.h"
 
-#define PAGES ((RAM_END - TRACE_END) / PAGE_SIZE)
+#define PAGES ((SPARE_PA - TRACE_END) / PAGE_SIZE)
 
 static struct spinlock lock;
 static uint32_t next_free[PAGES]; /* by page number; index + 1 of the next free page, 0: none */
@@ -43,8 +42,11 @@ uint64_t page_alloc(void)
 void page_free(uint64_t pa)
 {
 	uint32_t number = (uint32_t)((pa - TRACE_END) / PAGE_SIZE);
-	uint64_t flags = spin_lock_irqsave(&lock);
+	uint64_t flags;
 
+	if (pa < TRACE_END || number >= PAGES)
+		panic("page %lx was not allocated", (unsigned long)pa);
+	flags = spin_lock_irqsave(&lock);
 	next_free[number] = first_free;
 	first_free = number + 1;
 	spin_unlock_irqrestore(&lock, flags);

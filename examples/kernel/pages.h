@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * pages.h -- pages of the memory between TRACE_END and RAM_END. Any thread; not in handlers.
+ * pages.h -- pages of the memory between TRACE_END and SPARE_PA. Any thread; not in handlers.
  */
 #ifndef KERNEL_PAGES_H
 #define KERNEL_PAGES_H
 
 #include <stdint.h>
 
-#define PAGE_SIZE 4096
+#include "layout.h"
 
 /* The physical address of a page, panics if there is none. Its first contents are zero; after
  * page_free() they are what the last owner left. */

@@ -146,8 +146,7 @@ static void clear(const struct table *table)
 	hm_pte_clear_range(hm_port_pgtable_map(pa), ENTRIES);
 	hm_pte_clear(window_link_entry(table->slot));
 	/* Before the slot and the page serve anybody else: no CPU may go on translating by them. */
-	hm_pgtable_invalidate(window_va(table->slot, 0), (uint64_t)ENTRIES * PAGE_SIZE,
-			      HM_INVALIDATE_TABLES);
+	hm_pgtable_invalidate(window_va(table->slot, 0), WINDOW_SLOT_BYTES, HM_INVALIDATE_TABLES);
 	stat_add(STAT_INVALIDATIONS, 1);
 	stat_add(STAT_TABLES_CLEARED, 1);
 	window_slot_free(table->slot);

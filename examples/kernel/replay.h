@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
  * replay.h -- a recorded trace of page-table pages, done again: each allocation of level 0 links a
- * table and fills its 512 entries in one section, each free clears, unlinks and invalidates it.
+ * table and fills all its entries in one section, each free clears, unlinks and invalidates it.
  */
 #ifndef KERNEL_REPLAY_H
 #define KERNEL_REPLAY_H

@@ -14,3 +14,11 @@ uint64_t stat_get(enum stat stat)
 {
 	return __atomic_load_n(&counts[stat], __ATOMIC_RELAXED);
 }
+
+void stat_reset(void)
+{
+	unsigned int stat;
+
+	for (stat = 0; stat < STAT_COUNT; stat++)
+		__atomic_store_n(&counts[stat], 0, __ATOMIC_RELAXED);
+}

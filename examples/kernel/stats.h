@@ -25,4 +25,7 @@ enum stat {
 void stat_add(enum stat stat, uint64_t n);
 uint64_t stat_get(enum stat stat);
 
+/* All from zero again; exact while nobody counts. */
+void stat_reset(void);
+
 #endif /* KERNEL_STATS_H */

@@ -60,6 +60,8 @@ struct thread {
 	/* The thread's own: no lock. */
 	struct hm_context hardmap;
 	bool interrupted_in_section; /* by the youngest exception; for the statistics */
+	uint64_t try_address; /* what exception_try_*() is accessing; 0: nothing */
+	uint64_t try_syndrome; /* of its fault; 0: none */
 };
 
 _Static_assert(offsetof(struct thread, stack) == 0, "boot.S");

@@ -30,6 +30,13 @@ void uart_init(void)
 	mmio_write(UARTCR, UARTCR_TX);
 }
 
+/* Devices are where they are while the MMU is off; QEMU's needs no set-up to print. */
+void uart_boot_message(const char *text)
+{
+	for (; *text; text++)
+		*(volatile uint32_t *)(uintptr_t)UARTDR = (unsigned char)*text;
+}
+
 static void put_char(char c)
 {
 	while (mmio_read(UARTFR) & UARTFR_TXFF)

@@ -6,6 +6,9 @@
 /* Once, on the boot CPU, with the MMU on. */
 void uart_init(void);
 
+/* Print as it is, on the boot CPU with the MMU off. */
+void uart_boot_message(const char *text);
+
 /*
  * Print one piece of output, never mixed with that of another CPU. Conversions:
  * %s %c %d %u %x %p %%, with an l or ll before d, u and x, and before that a width

@@ -10,39 +10,39 @@
 #define STAMP UINT64_C(0x5ca1ab1e00000000)
 
 static uint64_t frames[WINDOW_FRAMES]; /* physical addresses */
-static hm_pte_t *links[WINDOW_SLOTS / 512]; /* tables of level 1 */
+static hm_pte_t *links[WINDOW_SLOTS / HM_PORT_PGTABLE_ENTRIES]; /* tables of level 1 */
 static struct spinlock lock;
 static uint16_t free_slots[WINDOW_SLOTS]; /* a stack, once used */
 static unsigned int free_count;
 static unsigned int never_used;
 
-static hm_pte_t *new_table(hm_pa_t *pa)
+/* A table, linked above it. New pages are zero, so it is filled when it is linked. */
+static hm_pte_t *new_table(hm_pte_t *link)
 {
-	pa->val = page_alloc();
-	return hm_port_pgtable_map(*pa);
+	const hm_pa_t pa = { page_alloc() };
+
+	hm_pte_link(link, hm_arm64_table(pa));
+	return hm_port_pgtable_map(pa);
 }
 
 void window_init(void)
 {
 	const hm_va_t base = { WINDOW_BASE };
-	hm_pte_t *root = hm_port_pgtable_root(base);
-	hm_pte_t *upper; /* level 2 */
+	unsigned int level = HM_PORT_PGTABLE_LEVELS - 1;
+	hm_pte_t *upper = hm_port_pgtable_root(base) + hm_port_pgtable_index(base, level);
 	hm_lazy_mmu_token_t tok;
 	unsigned int i;
-	hm_pa_t pa;
 
 	for (i = 0; i < WINDOW_FRAMES; i++) {
 		frames[i] = page_alloc();
 		*(uint64_t *)(frames[i] + LINEAR_BASE) = STAMP | i;
 	}
-	/* All tables above the slots at once: new pages are zero, so each is filled when it is linked. */
+	/* All tables above the slots at once. */
 	tok = hm_lazy_mmu_enter();
-	upper = new_table(&pa);
-	hm_pte_link(root + hm_port_pgtable_index(base, 3), hm_arm64_table(pa));
-	for (i = 0; i < WINDOW_SLOTS / 512; i++) {
-		links[i] = new_table(&pa);
-		hm_pte_link(upper + i, hm_arm64_table(pa));
-	}
+	for (; level > 2; level--)
+		upper = new_table(upper);
+	for (i = 0; i < WINDOW_SLOTS / HM_PORT_PGTABLE_ENTRIES; i++)
+		links[i] = new_table(upper + i);
 	hm_lazy_mmu_leave(tok);
 }
 
@@ -67,15 +67,14 @@ void window_slot_free(unsigned int slot)
 
 hm_va_t window_va(unsigned int slot, unsigned int index)
 {
-	const hm_va_t va = { WINDOW_BASE + (uint64_t)slot * 512 * PAGE_SIZE +
-			     (uint64_t)index * PAGE_SIZE };
+	const hm_va_t va = { WINDOW_BASE + slot * WINDOW_SLOT_BYTES + (uint64_t)index * PAGE_SIZE };
 
 	return va;
 }
 
 hm_pte_t *window_link_entry(unsigned int slot)
 {
-	return links[slot / 512] + slot % 512;
+	return links[slot / HM_PORT_PGTABLE_ENTRIES] + slot % HM_PORT_PGTABLE_ENTRIES;
 }
 
 hm_pte_t window_page(unsigned int frame)

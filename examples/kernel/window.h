@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * window.h -- the window: 2 MiB slots of kernel address space, each mapped by one table of pages,
- * and the memory that they map: WINDOW_FRAMES pages, each stamped with its number so that a wrong
- * translation shows.
+ * window.h -- the window: slots of kernel address space, 2 MiB with 4K pages, each mapped by one
+ * table of pages, and the memory that they map: WINDOW_FRAMES pages, each stamped with its number
+ * so that a wrong translation shows.
  */
 #ifndef KERNEL_WINDOW_H
 #define KERNEL_WINDOW_H
@@ -12,6 +12,9 @@
 #include <hardmap/pgtable.h>
 
 #define WINDOW_FRAMES 512
+#define WINDOW_SLOT_BYTES ((uint64_t)HM_PORT_PGTABLE_ENTRIES << PAGE_SHIFT)
+/* The tables above the slots: of level 1, and one of level 2 where that is not the root. */
+#define WINDOW_TABLES (HM_PORT_PGTABLE_LEVELS - 3 + WINDOW_SLOTS / HM_PORT_PGTABLE_ENTRIES)
 
 /* Once, before there are threads: the frames, and the tables above the slots. */
 void window_init(void);

@@ -32,5 +32,5 @@ else
 fi
 
 # -net none: no boot ROM is looked for.
-timeout "$seconds" "${QEMU_AARCH64:-qemu-system-aarch64}" -M virt -cpu "$processor" -smp "$cpus" -m 512M \
+timeout "$seconds" "${QEMU_AARCH64:-qemu-system-aarch64}" -M virt -cpu "$processor" -smp "$cpus" -m 1G \
 	-nographic -net none -semihosting-config enable=on,target=native -kernel "$kernel" "$@" </dev/null
