@@ -5,12 +5,16 @@
 #include "probe.h"
 #include "suite.h"
 #include <hardmap/pgtable.h>
+#include <stddef.h>
 
 #define ENTRIES HM_PORT_PGTABLE_ENTRIES
+
+static unsigned int shown_last; /* a walk is ended by the entry of that number, 0: by none */
 
 static void suite_setup(void)
 {
 	probe_reset();
+	shown_last = 0;
 }
 
 /* Since the last look: that many stores, pairs of publication, orders of a fill, bugs. */
@@ -27,6 +31,11 @@ static hm_pte_t none(void)
 	const hm_pte_t pte = { 0 };
 
 	return pte;
+}
+
+static uint64_t entry_bytes(unsigned int level)
+{
+	return UINT64_C(1) << hm_port_pgtable_shift(level);
 }
 
 static bool holds(unsigned int index, hm_pte_t pte)
@@ -316,4 +325,227 @@ CASE(fault_in_a_block)
 	EXPECT(hm_pgtable_fault_is_spurious(start, HM_ACCESS_WRITE));
 	EXPECT(hm_pgtable_fault_is_spurious(inside, HM_ACCESS_READ));
 	EXPECT(!hm_pgtable_fault_is_spurious(inside, HM_ACCESS_EXECUTE));
+}
+
+/* ---- walks ---- */
+
+#define TOP (HM_PORT_PGTABLE_LEVELS - 1)
+#define SHOWN 16 /* entries of a walk */
+
+static struct {
+	struct hm_pgtable_entry entry;
+	bool as_table;
+} shown[SHOWN];
+static unsigned int shown_count, shown_checked;
+
+static int show(const struct hm_pgtable_entry *entry, bool as_table)
+{
+	if (shown_count < SHOWN) {
+		shown[shown_count].entry = *entry;
+		shown[shown_count].as_table = as_table;
+	}
+	shown_count++;
+	return shown_count == shown_last ? -(int)shown_last : 0;
+}
+
+static int show_leaf(const struct hm_pgtable_entry *entry, void *argument)
+{
+	EXPECT(argument == &shown_count);
+	return show(entry, false);
+}
+
+static int show_table(const struct hm_pgtable_entry *entry, void *argument)
+{
+	EXPECT(argument == &shown_count);
+	return show(entry, true);
+}
+
+static const struct hm_pgtable_visitor show_both = { show_leaf, show_table };
+
+static int walk(hm_va_t va, uint64_t size, const struct hm_pgtable_visitor *visitor)
+{
+	shown_count = shown_checked = 0;
+	return hm_pgtable_walk(va, size, visitor, &shown_count);
+}
+
+/* The next entry that the walk showed. */
+static bool shows(bool as_table, unsigned int level, uint64_t va, hm_pte_t pte)
+{
+	const unsigned int i = shown_checked++;
+
+	return i < shown_count && i < SHOWN && shown[i].as_table == as_table &&
+	       shown[i].entry.level == level && shown[i].entry.va.val == va &&
+	       shown[i].entry.pte.val == pte.val;
+}
+
+static bool shows_no_more(void)
+{
+	return shown_checked == shown_count;
+}
+
+/* The links from the top-level table to the one of level 0 that has this address. */
+static bool shows_the_way_to(uint64_t va)
+{
+	unsigned int level;
+
+	for (level = TOP; level; level--)
+		if (!shows(true, level, va & ~(entry_bytes(level) - 1), probe_link(0)))
+			return false;
+	return true;
+}
+
+/* A page entry, but not valid. */
+static hm_pte_t invalid_page(void)
+{
+	const hm_pte_t page = probe_kernel_page(5);
+	hm_pte_t pte = page;
+	unsigned int bit;
+
+	for (bit = 0; hm_port_pte_is_valid(pte); bit++)
+		pte.val = page.val & ~(UINT64_C(1) << bit);
+	return pte;
+}
+
+/* At level 1: entry 0 links itself, 1 is a block, 2 links the table 1, which has a page, an invalid
+ * entry and a page. */
+static void tables_to_walk(void)
+{
+	hm_pte_set(table_of_every_level() + 1, probe_block(1));
+	hm_pte_set(probe_table(0) + 2, probe_link(1));
+	hm_pte_set(probe_table(1), probe_kernel_page(9));
+	hm_pte_set(probe_table(1) + 3, invalid_page());
+	hm_pte_set(probe_table(1) + 5, probe_user_page(7));
+	probe_read();
+}
+
+/* Every entry that is not 0 is shown, in the order of addresses: tables before what is in them,
+ * invalid entries too, holes not. Nothing is written. */
+CASE(walk_shows_entries_in_order)
+{
+	const uint64_t start = probe_va(0).val, second = start + 2 * entry_bytes(1);
+
+	tables_to_walk();
+	EXPECT(walk(probe_va(0), 3 * entry_bytes(1), &show_both) == 0);
+	EXPECT(shows_the_way_to(start));
+	EXPECT(shows(false, 0, start, probe_link(0)));
+	EXPECT(shows(false, 0, start + entry_bytes(0), probe_block(1)));
+	EXPECT(shows(false, 0, start + 2 * entry_bytes(0), probe_link(1)));
+	EXPECT(shows(false, 1, start + entry_bytes(1), probe_block(1)));
+	EXPECT(shows(true, 1, second, probe_link(1)));
+	EXPECT(shows(false, 0, second, probe_kernel_page(9)));
+	EXPECT(shows(false, 0, second + 3 * entry_bytes(0), invalid_page()));
+	EXPECT(shows(false, 0, second + 5 * entry_bytes(0), probe_user_page(7)));
+	EXPECT(shows_no_more());
+	EXPECT(counted(0, 0, 0, 0));
+}
+
+/* A range need not start or end where an entry does: what translates one byte of it is shown, whole. */
+CASE(walk_of_a_part)
+{
+	const uint64_t start = probe_va(0).val, page = entry_bytes(0);
+
+	tables_to_walk();
+	EXPECT(walk(probe_va(2 * page - 1), 2, &show_both) == 0);
+	EXPECT(shows_the_way_to(start));
+	EXPECT(shows(false, 0, start + page, probe_block(1)));
+	EXPECT(shows(false, 0, start + 2 * page, probe_link(1)) && shows_no_more());
+	EXPECT(walk(probe_va(2 * page - 1), 1, &show_both) == 0);
+	EXPECT(shows_the_way_to(start) && shows(false, 0, start + page, probe_block(1)));
+	EXPECT(shows_no_more());
+	/* In a block, up to its last byte, and one byte more. */
+	EXPECT(walk(probe_va(entry_bytes(1) + page), entry_bytes(1) - page, &show_both) == 0);
+	shown_checked = TOP - 1;
+	EXPECT(shows(false, 1, start + entry_bytes(1), probe_block(1)) && shows_no_more());
+	EXPECT(walk(probe_va(entry_bytes(1) + page), entry_bytes(1) - page + 1, &show_both) == 0);
+	shown_checked = TOP;
+	EXPECT(shows(true, 1, start + 2 * entry_bytes(1), probe_link(1)));
+	EXPECT(shows(false, 0, start + 2 * entry_bytes(1), probe_kernel_page(9)));
+	EXPECT(shows_no_more());
+}
+
+/* Where tables of several levels end, the walk goes on in the one above all of them. */
+CASE(walk_leaves_several_tables_at_once)
+{
+	const uint64_t end = entry_bytes(2), last = probe_va(end).val - entry_bytes(0);
+
+	hm_pte_set(table_of_every_level() + 1, probe_block(1));
+	hm_pte_set(probe_table(0) + ENTRIES - 1, probe_link(1));
+	hm_pte_set(probe_table(1) + ENTRIES - 1, probe_kernel_page(3));
+	EXPECT(walk(probe_va(end - entry_bytes(0)), entry_bytes(0) + 1, &show_both) == 0);
+	shown_checked = TOP - 1;
+	EXPECT(shows(true, 1, probe_va(end).val - entry_bytes(1), probe_link(1)));
+	EXPECT(shows(false, 0, last, probe_kernel_page(3)));
+	EXPECT(shows(false, 2, probe_va(end).val, probe_block(1)) && shows_no_more());
+}
+
+/* What a visitor answers ends the walk, and is its answer: of a leaf, and of a table, which is not
+ * entered. */
+CASE(walk_is_ended_by_a_visitor)
+{
+	unsigned int entries;
+
+	tables_to_walk();
+	EXPECT(walk(probe_va(0), 3 * entry_bytes(1), &show_both) == 0);
+	entries = shown_count;
+	for (shown_last = 1; shown_last <= entries; shown_last++) {
+		EXPECT(walk(probe_va(0), 3 * entry_bytes(1), &show_both) == -(int)shown_last);
+		EXPECT(shown_count == shown_last);
+	}
+}
+
+/* Whoever does not want leaves, or tables, is not shown them; what is in the tables is walked all the
+ * same. */
+CASE(walk_without_visitors)
+{
+	const struct hm_pgtable_visitor leaves = { show_leaf, NULL }, tables = { NULL, show_table };
+	const struct hm_pgtable_visitor nobody = { NULL, NULL };
+	const uint64_t start = probe_va(0).val;
+
+	tables_to_walk();
+	EXPECT(walk(probe_va(0), 3 * entry_bytes(1), &leaves) == 0);
+	EXPECT(shows(false, 0, start, probe_link(0)) && shown_count == 7);
+	EXPECT(walk(probe_va(0), 3 * entry_bytes(1), &tables) == 0);
+	EXPECT(shows_the_way_to(start));
+	EXPECT(shows(true, 1, start + 2 * entry_bytes(1), probe_link(1)) && shows_no_more());
+	EXPECT(walk(probe_va(0), 3 * entry_bytes(1), &nobody) == 0);
+	EXPECT(shows_no_more());
+}
+
+/* No bytes, no tables, no entries: nothing is shown. */
+CASE(walk_of_nothing)
+{
+	tables_to_walk();
+	EXPECT(walk(probe_va(0), 0, &show_both) == 0 && shows_no_more());
+	probe_set_root(NULL);
+	EXPECT(walk(probe_va(0), 3 * entry_bytes(1), &show_both) == 0 && shows_no_more());
+	probe_set_root(probe_table(2));
+	EXPECT(walk(probe_va(0), 3 * entry_bytes(1), &show_both) == 0 && shows_no_more());
+}
+
+/* A range may end where the address space does. */
+CASE(walk_to_the_top)
+{
+	const hm_va_t top = { 0 - 2 * entry_bytes(0) };
+	unsigned int level;
+
+	for (level = 1; level <= TOP; level++)
+		hm_pte_set(probe_table(0) + hm_port_pgtable_index(top, level), probe_link(0));
+	hm_pte_set(probe_table(0) + ENTRIES - 2, probe_kernel_page(2));
+	probe_set_root(probe_table(0));
+	EXPECT(walk(top, 2 * entry_bytes(0), &show_both) == 0);
+	EXPECT(shows_the_way_to(top.val));
+	EXPECT(shows(false, 0, top.val, probe_kernel_page(2)));
+	EXPECT(shows(false, 0, top.val + entry_bytes(0), probe_link(0)) && shows_no_more());
+}
+
+/* Beyond what the top-level table translates the walk goes on where hm_port_pgtable_index() says. */
+CASE(walk_beyond_the_tables)
+{
+	const uint64_t first = probe_va(0).val;
+	const hm_va_t last = { (first ? first : entry_bytes(TOP) * ENTRIES) - entry_bytes(0) };
+
+	hm_pte_set(probe_table(0), probe_block(2));
+	probe_set_root(probe_table(0));
+	EXPECT(walk(last, 2 * entry_bytes(0), &show_both) == 0);
+	EXPECT(shows(false, TOP, last.val + entry_bytes(0), probe_block(2)) && shows_no_more());
 }

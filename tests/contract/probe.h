@@ -60,6 +60,20 @@ hm_va_t probe_va(uint64_t offset);
 /* The top-level table, NULL for none. */
 void probe_set_root(hm_pte_t *root);
 
+/* ---- of ports with the hooks of direct_map.h, for its suites alone ---- */
+
+/* What those hooks answer, and what was asked of them. */
+struct probe_direct_map {
+	unsigned int *bbm_level; /* hm_port_bbm_level() */
+	int *break_answer; /* hm_port_direct_map_break() */
+	unsigned int *breaks, *mends; /* calls */
+	unsigned int *tables_left; /* that hm_port_pgtable_alloc() still gives */
+	unsigned int *tables_out; /* that it gave, and that did not come back */
+};
+struct probe_direct_map probe_direct_map(void);
+/* The page entry of a linear map: that memory, of key 0, read and written. */
+hm_pte_t probe_linear_page(uint64_t pa);
+
 /* ---- in terms of these ---- */
 
 /* Publications and synchronisations are that many; where there is a register, its writes are synchronised

@@ -158,3 +158,22 @@ void probe_set_root(hm_pte_t *root)
 {
 	foreign.root = root;
 }
+
+struct probe_direct_map probe_direct_map(void)
+{
+	const struct probe_direct_map hooks = {
+		.bbm_level = &foreign.bbm_level,
+		.break_answer = &foreign.break_answer,
+		.breaks = &foreign.breaks,
+		.mends = &foreign.mends,
+		.tables_left = &foreign.tables_left,
+		.tables_out = &foreign.tables_out,
+	};
+
+	return hooks;
+}
+
+hm_pte_t probe_linear_page(uint64_t pa)
+{
+	return entry(pa / FOREIGN_PAGE_BYTES, FOREIGN_WRITE | FOREIGN_LEAF);
+}

@@ -82,3 +82,24 @@ void probe_set_root(hm_pte_t *root)
 {
 	hm_hosted.root = root;
 }
+
+struct probe_direct_map probe_direct_map(void)
+{
+	const struct probe_direct_map hooks = {
+		.bbm_level = &hm_hosted.bbm_level,
+		.break_answer = &hm_hosted.break_answer,
+		.breaks = &hm_hosted.breaks,
+		.mends = &hm_hosted.mends,
+		.tables_left = &hm_hosted.tables_left,
+		.tables_out = &hm_hosted.tables_out,
+	};
+
+	return hooks;
+}
+
+hm_pte_t probe_linear_page(uint64_t pa)
+{
+	const hm_pa_t memory = { pa };
+
+	return hm_arm64_leaf(memory, 0, HM_ARM64_KERNEL_RW);
+}
