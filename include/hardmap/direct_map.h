@@ -155,7 +155,7 @@ struct hm_direct_map_reserve {
 HM_PORT_REQUIRE(bool, hm_port_leaf_decode, (hm_pte_t, unsigned int, struct hm_leaf *));
 /* The entry of that level that says so; 0 if there is none: no blocks at that level, the memory not
  * aligned to its size, no such key or permission. Of two leaves that differ in their memory alone the
- * entries differ by a fixed step per entry. Pure. */
+ * entries differ by a step that the level alone decides. What was decoded is encoded as it was. Pure. */
 HM_PORT_REQUIRE(hm_pte_t, hm_port_leaf_encode, (const struct hm_leaf *, unsigned int));
 /* How many entries of that level make a contiguous group, a power of two; 1 if it has none. Aligned to the
  * size of all, as is the memory (Arm ARM D8.7). */
@@ -305,15 +305,30 @@ static inline bool hm_direct_map_is_link_(const struct hm_direct_map_slot_ *slot
 	return hm_port_pte_is_valid(slot->pte) && hm_port_pte_is_table(slot->pte, slot->level);
 }
 
-/* What is added from an entry of a level to the next one, for memory that follows on. */
-static inline uint64_t hm_direct_map_step_(struct hm_leaf leaf, unsigned int level)
+/* From one entry to that of an address after it; from none if ptep is NULL. */
+static inline void hm_direct_map_next_(struct hm_direct_map_slot_ *slot, uint64_t va)
 {
-	uint64_t first = hm_port_leaf_encode(&leaf, level).val;
+	const unsigned int shift = hm_port_pgtable_shift(slot->level);
+
+	if (slot->ptep && ((va ^ slot->start) >> shift) < HM_PORT_PGTABLE_ENTRIES) {
+		slot->ptep += (va - slot->start) >> shift;
+		slot->pte = hm_port_pte_load(slot->ptep);
+		slot->start = va & ~(hm_direct_map_bytes_(slot->level) - 1);
+		slot->end = hm_direct_map_after_(slot->start, hm_direct_map_bytes_(slot->level));
+		if (!hm_direct_map_is_link_(slot))
+			return;
+	}
+	*slot = hm_direct_map_find_(va);
+}
+
+/* What is added from that entry of a level, which says that, to the next one, for memory that follows on. */
+static inline uint64_t hm_direct_map_step_(hm_pte_t pte, struct hm_leaf leaf, unsigned int level)
+{
+	uint64_t other;
 
 	leaf.pa.val ^= hm_direct_map_bytes_(level);
-	return leaf.pa.val & hm_direct_map_bytes_(level)
-		       ? hm_port_leaf_encode(&leaf, level).val - first
-		       : first - hm_port_leaf_encode(&leaf, level).val;
+	other = hm_port_leaf_encode(&leaf, level).val;
+	return leaf.pa.val & hm_direct_map_bytes_(level) ? other - pte.val : pte.val - other;
 }
 
 /*
@@ -325,14 +340,24 @@ static inline unsigned int hm_direct_map_run_(const struct hm_direct_map_slot_ *
 {
 	const hm_va_t va = { slot->start };
 	const uint64_t left = (end - slot->start) >> hm_port_pgtable_shift(slot->level);
-	unsigned int n = HM_PORT_PGTABLE_ENTRIES - hm_port_pgtable_index(va, slot->level), i;
+	unsigned int n = HM_PORT_PGTABLE_ENTRIES - hm_port_pgtable_index(va, slot->level);
+	const hm_pte_t *ptep = slot->ptep + 1, *last;
+	uint64_t wanted = slot->pte.val + step;
 
 	if (left < n)
 		n = (unsigned int)left;
-	for (i = 1; i < n; i++)
-		if (hm_port_pte_load(slot->ptep + i).val != slot->pte.val + i * step)
-			break;
-	return i;
+	last = slot->ptep + n;
+	/* By four while there are so many, as in hm_pte_store_range_(). */
+	while (last - ptep >= 4 && hm_port_pte_load(ptep).val == wanted &&
+	       !((hm_port_pte_load(ptep + 1).val ^ (wanted + step)) |
+		 (hm_port_pte_load(ptep + 2).val ^ (wanted + 2 * step)) |
+		 (hm_port_pte_load(ptep + 3).val ^ (wanted + 3 * step)))) {
+		ptep += 4;
+		wanted += 4 * step;
+	}
+	for (; ptep < last && hm_port_pte_load(ptep).val == wanted; ptep++)
+		wanted += step;
+	return (unsigned int)(ptep - slot->ptep);
 }
 
 static inline uint64_t hm_direct_map_down_(uint64_t va, uint64_t bytes)
@@ -386,15 +411,20 @@ static HM_COLD_ bool hm_direct_map_runs_on_(uint64_t start, uint64_t end, bool c
 /* Whether a table on the way to what translates the address is in that range. */
 static inline bool hm_direct_map_tables_in_(uint64_t va, uint64_t start, uint64_t end)
 {
-	unsigned int level;
+	const hm_va_t address = { va };
+	const hm_pte_t *ptep = hm_port_pgtable_root(address);
+	unsigned int level = HM_DIRECT_MAP_TOP_;
+	hm_pte_t pte;
 
-	for (level = HM_PORT_PGTABLE_LEVELS; level--;) {
-		const struct hm_direct_map_slot_ slot = hm_direct_map_at_(va, level);
-
-		if (hm_direct_map_overlaps_(start, end, (uintptr_t)slot.ptep, sizeof(*slot.ptep)))
+	for (;; level--) {
+		ptep += hm_port_pgtable_index(address, level);
+		if (hm_direct_map_overlaps_(start, end, (uintptr_t)ptep, sizeof(*ptep)))
 			return true;
+		pte = hm_port_pte_load(ptep);
+		if (!hm_port_pte_is_valid(pte) || !hm_port_pte_is_table(pte, level))
+			return false;
+		ptep = hm_port_pgtable_map(hm_port_pte_table(pte));
 	}
-	return false;
 }
 
 /* ---- changes of a range ---- */
@@ -419,6 +449,8 @@ struct hm_direct_map_change_ {
 	bool live; /* sizes may change while entries are in use */
 	/* From the plan. */
 	unsigned int tables; /* that it takes */
+	uintptr_t looked; /* the table that was looked at last, with those above it */
+	bool resizes; /* something has to be split or unfolded */
 	uint64_t broken, broken_end; /* what is invalid for a moment if not live; end 0: nothing */
 };
 
@@ -429,7 +461,7 @@ struct hm_direct_map_entries_ {
 	hm_pte_t wanted;
 	uint64_t step;
 	unsigned int n;
-	bool differs;
+	bool differs, splits;
 };
 
 static inline hm_pte_t hm_direct_map_wanted_(const struct hm_direct_map_change_ *change,
@@ -457,6 +489,7 @@ static inline hm_pte_t hm_direct_map_wanted_(const struct hm_direct_map_change_ 
 		return none;
 	case HM_DIRECT_MAP_SPLIT_:
 	case HM_DIRECT_MAP_PAGES_:
+	default:
 		break;
 	}
 	return hm_port_leaf_encode(&leaf, level);
@@ -467,6 +500,24 @@ static inline bool hm_direct_map_to_pages_(const struct hm_direct_map_change_ *c
 	return change->what == HM_DIRECT_MAP_SMALL_ || change->what == HM_DIRECT_MAP_PAGES_;
 }
 
+/* Whether [start, end), which is partly in the range of the change, is partly not. */
+static inline bool hm_direct_map_crosses_(const struct hm_direct_map_change_ *change,
+					  uint64_t start, uint64_t end)
+{
+	return start < change->start || change->end < end;
+}
+
+/* Whether the first of the entries has to become a table. */
+static inline bool hm_direct_map_splits_(const struct hm_direct_map_change_ *change,
+					 const struct hm_direct_map_entries_ *entries)
+{
+	const struct hm_direct_map_slot_ *slot = &entries->slot;
+
+	return entries->differs && slot->level &&
+	       (hm_direct_map_to_pages_(change) ||
+		hm_direct_map_crosses_(change, slot->start, slot->end));
+}
+
 /* The entries at the address that are alike; 0, or negative if there are none that could be changed. */
 static HM_NOINLINE_ int hm_direct_map_entries_at_(const struct hm_direct_map_change_ *change,
 						  uint64_t va,
@@ -475,7 +526,7 @@ static HM_NOINLINE_ int hm_direct_map_entries_at_(const struct hm_direct_map_cha
 	struct hm_direct_map_slot_ *slot = &entries->slot;
 	uint64_t end;
 
-	*slot = hm_direct_map_find_(va);
+	hm_direct_map_next_(slot, va);
 	entries->n = 1;
 	if (!slot->pte.val)
 		return -HM_ENOENT;
@@ -484,15 +535,18 @@ static HM_NOINLINE_ int hm_direct_map_entries_at_(const struct hm_direct_map_cha
 	entries->wanted = hm_direct_map_wanted_(change, entries->leaf, slot->level);
 	if (!entries->wanted.val && change->what != HM_DIRECT_MAP_REMOVE_)
 		return -HM_EINVAL;
-	entries->step = hm_direct_map_step_(entries->leaf, slot->level);
+	entries->step = hm_direct_map_step_(slot->pte, entries->leaf, slot->level);
 	/* One group at a time: whether it is to be opened is a question to each. */
 	end = change->end;
 	if (entries->leaf.contiguous && hm_direct_map_group_end_(slot) < end)
 		end = hm_direct_map_group_end_(slot);
-	entries->n = hm_direct_map_run_(slot, entries->step, end);
 	entries->differs =
 		entries->wanted.val != slot->pte.val || change->what == HM_DIRECT_MAP_SPLIT_ ||
 		(hm_direct_map_to_pages_(change) && (slot->level || entries->leaf.contiguous));
+	/* Whoever splits the first does not ask for the rest. */
+	entries->splits = hm_direct_map_splits_(change, entries);
+	if (!entries->splits)
+		entries->n = hm_direct_map_run_(slot, entries->step, end);
 	return 0;
 }
 
@@ -500,14 +554,6 @@ static inline uint64_t hm_direct_map_entries_end_(const struct hm_direct_map_ent
 {
 	return hm_direct_map_after_(entries->slot.start,
 				    entries->n * hm_direct_map_bytes_(entries->slot.level));
-}
-
-/* Whether [start, end) is partly in the range of the change and partly not. */
-static inline bool hm_direct_map_crosses_(const struct hm_direct_map_change_ *change,
-					  uint64_t start, uint64_t end)
-{
-	return (start < change->start && change->start < end) ||
-	       (start < change->end && change->end < end);
 }
 
 /*
@@ -524,17 +570,6 @@ static inline bool hm_direct_map_unfolds_(const struct hm_direct_map_change_ *ch
 		return hm_direct_map_crosses_(change, hm_direct_map_group_start_(&entries->slot),
 					      hm_direct_map_group_end_(&entries->slot));
 	return true;
-}
-
-/* Whether the first of the entries has to become a table. */
-static inline bool hm_direct_map_splits_(const struct hm_direct_map_change_ *change,
-					 const struct hm_direct_map_entries_ *entries)
-{
-	const struct hm_direct_map_slot_ *slot = &entries->slot;
-
-	return entries->differs && slot->level &&
-	       (hm_direct_map_to_pages_(change) ||
-		hm_direct_map_crosses_(change, slot->start, slot->end));
 }
 
 /* How many tables it takes to have an end of the range within an entry of that level between two entries. */
@@ -564,7 +599,6 @@ static inline unsigned int hm_direct_map_tables_of_(const struct hm_direct_map_c
 	/* Both ends, but what they share counts once. */
 	tables = hm_direct_map_cuts_(start, level) + hm_direct_map_cuts_(end, level);
 	for (; (start & (hm_direct_map_bytes_(level) - 1)) &&
-	       (end & (hm_direct_map_bytes_(level) - 1)) &&
 	       !((start ^ end) >> hm_port_pgtable_shift(level));
 	     level--)
 		tables--;
@@ -589,7 +623,7 @@ static inline int hm_direct_map_plan_break_(struct hm_direct_map_change_ *change
 }
 
 /* Whether the change takes from the code that runs what it stands on. */
-static inline bool hm_direct_map_cuts_its_branch_(const struct hm_direct_map_change_ *change,
+static inline bool hm_direct_map_cuts_its_branch_(struct hm_direct_map_change_ *change,
 						  const struct hm_direct_map_entries_ *entries)
 {
 	bool permission = change->what == HM_DIRECT_MAP_PERMISSION_;
@@ -599,16 +633,21 @@ static inline bool hm_direct_map_cuts_its_branch_(const struct hm_direct_map_cha
 						     change->value == HM_PERMISSION_ROX));
 	bool inexecutable = removed || (permission && change->value != HM_PERMISSION_ROX);
 	bool keyed = change->what == HM_DIRECT_MAP_KEY_ && change->value != HM_KEY_DEFAULT;
+	uintptr_t table = (uintptr_t)entries->slot.ptep &
+			  ~(HM_PORT_PGTABLE_ENTRIES * sizeof(hm_pte_t) - 1);
 
 	if (!entries->differs)
 		return false;
-	if ((unwritable || keyed) && hm_direct_map_runs_on_(change->start, change->end, removed))
-		return true;
 	if (inexecutable && entries->leaf.permission == HM_PERMISSION_ROX &&
 	    hm_direct_map_runs_on_(change->start, change->end, true))
 		return true;
-	return (unwritable || (keyed && change->value != HM_KEY_PGTABLES)) &&
-	       hm_direct_map_tables_in_(entries->slot.start, change->start, change->end);
+	/* The same for all entries of a table. */
+	if (!(unwritable || keyed) || change->looked == table)
+		return false;
+	change->looked = table;
+	return hm_direct_map_runs_on_(change->start, change->end, removed) ||
+	       ((unwritable || change->value != HM_KEY_PGTABLES) &&
+		hm_direct_map_tables_in_(entries->slot.start, change->start, change->end));
 }
 
 /* Looks at all, changes nothing: whether the change is possible, and what it takes. */
@@ -618,6 +657,8 @@ static HM_NOINLINE_ int hm_direct_map_plan_(struct hm_direct_map_change_ *change
 	const struct hm_direct_map_slot_ *slot = &entries.slot;
 	uint64_t va;
 
+	entries.slot.ptep = 0;
+	entries.slot.level = 0;
 	for (va = change->start; va < change->end; va = hm_direct_map_entries_end_(&entries)) {
 		int error = hm_direct_map_entries_at_(change, va, &entries);
 
@@ -625,15 +666,17 @@ static HM_NOINLINE_ int hm_direct_map_plan_(struct hm_direct_map_change_ *change
 			continue;
 		if (!error && hm_direct_map_cuts_its_branch_(change, &entries))
 			error = -HM_EBUSY;
-		if (!error && hm_direct_map_splits_(change, &entries)) {
+		if (!error && entries.splits) {
 			change->tables += hm_direct_map_tables_of_(change, slot);
+			change->resizes = true;
 			error = hm_direct_map_plan_break_(change, slot, slot->start, slot->end);
-			entries.n = 1;
 		}
-		if (!error && hm_direct_map_unfolds_(change, &entries))
+		if (!error && hm_direct_map_unfolds_(change, &entries)) {
+			change->resizes = true;
 			error = hm_direct_map_plan_break_(change, slot,
 							  hm_direct_map_group_start_(slot),
 							  hm_direct_map_group_end_(slot));
+		}
 		if (error)
 			return error;
 	}
@@ -687,7 +730,7 @@ static inline void hm_direct_map_set_group_(struct hm_direct_map *map, bool live
 	leaf.contiguous = contiguous;
 	hm_direct_map_break_(map, live, &first, n);
 	hm_pte_set_range(first.ptep, n, hm_port_leaf_encode(&leaf, level),
-			 hm_direct_map_step_(leaf, level));
+			 hm_direct_map_step_(hm_port_leaf_encode(&leaf, level), leaf, level));
 	hm_direct_map_made_(live);
 	map->counts.entries += n;
 	if (contiguous)
@@ -702,12 +745,13 @@ static inline void hm_direct_map_set_group_(struct hm_direct_map *map, bool live
  * still holds.
  */
 static inline void hm_direct_map_split_entry_(const struct hm_direct_map_change_ *change,
+					      struct hm_direct_map_reserve *reserve,
 					      const struct hm_direct_map_entries_ *entries)
 {
 	const struct hm_direct_map_slot_ *slot = &entries->slot;
 	const unsigned int level = slot->level - 1, group = hm_port_leaf_group(level);
 	const uint64_t bytes = hm_direct_map_group_bytes_(level);
-	const hm_pa_t table = hm_direct_map_take_(change->map, change->reserve);
+	const hm_pa_t table = hm_direct_map_take_(change->map, reserve);
 	hm_pte_t *ptep = hm_port_pgtable_map(table);
 	struct hm_leaf leaf = entries->leaf;
 	uint64_t va;
@@ -721,7 +765,7 @@ static inline void hm_direct_map_split_entry_(const struct hm_direct_map_change_
 				   (change->what == HM_DIRECT_MAP_SPLIT_ &&
 				    !hm_direct_map_crosses_(change, va, va + bytes)));
 		hm_pte_fill(ptep + i, group, hm_port_leaf_encode(&leaf, level),
-			    hm_direct_map_step_(leaf, level));
+			    hm_direct_map_step_(hm_port_leaf_encode(&leaf, level), leaf, level));
 	}
 	hm_direct_map_break_(change->map, change->live, slot, 1);
 	hm_pte_link(slot->ptep, hm_port_pte_link(table));
@@ -731,19 +775,22 @@ static inline void hm_direct_map_split_entry_(const struct hm_direct_map_change_
 }
 
 /* Entries cross no end of the range, and those that are to change are in no contiguous group. */
-static inline void hm_direct_map_change_sizes_(const struct hm_direct_map_change_ *change)
+static inline void hm_direct_map_change_sizes_(const struct hm_direct_map_change_ *change,
+					       struct hm_direct_map_reserve *reserve)
 {
 	struct hm_direct_map_entries_ entries;
 	uint64_t va = change->start;
 	bool unfolded = false;
 
+	entries.slot.ptep = 0;
+	entries.slot.level = 0;
 	while (va < change->end) {
 		(void)hm_direct_map_entries_at_(change, va, &entries);
 		if (entries.slot.pte.val && hm_direct_map_unfolds_(change, &entries)) {
 			hm_direct_map_set_group_(change->map, change->live, &entries, false);
 			unfolded = true;
-		} else if (entries.slot.pte.val && hm_direct_map_splits_(change, &entries)) {
-			hm_direct_map_split_entry_(change, &entries);
+		} else if (entries.slot.pte.val && entries.splits) {
+			hm_direct_map_split_entry_(change, reserve, &entries);
 		} else {
 			va = hm_direct_map_entries_end_(&entries);
 		}
@@ -760,6 +807,8 @@ static inline bool hm_direct_map_change_entries_(const struct hm_direct_map_chan
 	bool stale = false;
 	uint64_t va;
 
+	entries.slot.ptep = 0;
+	entries.slot.level = 0;
 	for (va = change->start; va < change->end; va = hm_direct_map_entries_end_(&entries)) {
 		(void)hm_direct_map_entries_at_(change, va, &entries);
 		if (!entries.slot.pte.val || entries.wanted.val == entries.slot.pte.val)
@@ -787,17 +836,16 @@ static inline int hm_direct_map_check_(const struct hm_direct_map *map, hm_va_t 
 	return 0;
 }
 
-static HM_NOINLINE_ int hm_direct_map_do_(struct hm_direct_map_change_ *change)
+static HM_NOINLINE_ int hm_direct_map_do_(const struct hm_direct_map_change_ *change)
 {
 	struct hm_direct_map_reserve own = { { 0 }, 0 };
+	struct hm_direct_map_reserve *reserve = change->reserve ? change->reserve : &own;
 	const hm_va_t broken = { change->broken };
 	const uint64_t bytes = change->broken_end - change->broken;
 	hm_lazy_mmu_token_t tok;
 	int error;
 
-	if (!change->reserve)
-		change->reserve = &own;
-	error = hm_direct_map_prepare(change->reserve, change->tables);
+	error = hm_direct_map_prepare(reserve, change->tables);
 	if (!error && change->broken_end)
 		error = hm_port_direct_map_break(broken, bytes);
 	if (error) {
@@ -806,7 +854,8 @@ static HM_NOINLINE_ int hm_direct_map_do_(struct hm_direct_map_change_ *change)
 	}
 	/* One window and one publication for all; an invalidation publishes what it has to follow. */
 	tok = hm_lazy_mmu_enter();
-	hm_direct_map_change_sizes_(change);
+	if (change->resizes)
+		hm_direct_map_change_sizes_(change, reserve);
 	if (hm_direct_map_change_entries_(change))
 		hm_direct_map_invalidate_(change->map, change->start, change->end,
 					  HM_INVALIDATE_LEAVES);
@@ -816,14 +865,25 @@ static HM_NOINLINE_ int hm_direct_map_do_(struct hm_direct_map_change_ *change)
 	return 0;
 }
 
+static inline struct hm_direct_map_change_ hm_direct_map_intend_(
+	struct hm_direct_map *map, struct hm_direct_map_reserve *reserve,
+	enum hm_direct_map_what_ what, unsigned int value, hm_va_t va, uint64_t bytes)
+{
+	const struct hm_direct_map_change_ change = {
+		map, reserve, what,  value, va.val, va.val + bytes, hm_port_bbm_level() >= 3,
+		0,   0,       false, 0,     0
+	};
+
+	return change;
+}
+
 static HM_NOINLINE_ int hm_direct_map_change_(struct hm_direct_map *map,
 					      struct hm_direct_map_reserve *reserve,
 					      enum hm_direct_map_what_ what, unsigned int value,
 					      hm_va_t va, uint64_t bytes)
 {
-	struct hm_direct_map_change_ change = {
-		map, reserve, what, value, va.val, va.val + bytes, hm_port_bbm_level() >= 3, 0, 0, 0
-	};
+	struct hm_direct_map_change_ change = hm_direct_map_intend_(map, reserve, what, value, va,
+								    bytes);
 	int error = hm_direct_map_check_(map, va, bytes);
 
 	if (!error)
@@ -878,7 +938,7 @@ static inline HM_MUST_USE_ int hm_direct_map_set_permission(struct hm_direct_map
 }
 
 /* No entry and no contiguous group reaches over an end of the range: what lies on either side can be
- * changed without tables, and without a break. Translations are the same. */
+ * changed without tables. Translations are the same. */
 static inline HM_MUST_USE_ int hm_direct_map_split(struct hm_direct_map *map,
 						   struct hm_direct_map_reserve *reserve,
 						   hm_va_t va, uint64_t bytes)
@@ -907,14 +967,11 @@ static inline HM_MUST_USE_ int hm_direct_map_keep_small(struct hm_direct_map *ma
 static inline HM_MUST_USE_ int hm_direct_map_tables(struct hm_direct_map *map, hm_va_t va,
 						    uint64_t bytes, bool small)
 {
-	struct hm_direct_map_change_ change = {
-		map,  0,      small ? HM_DIRECT_MAP_SMALL_ : HM_DIRECT_MAP_SPLIT_,
-		0,    va.val, va.val + bytes,
-		true, 0,      0,
-		0
-	};
+	struct hm_direct_map_change_ change = hm_direct_map_intend_(
+		map, 0, small ? HM_DIRECT_MAP_SMALL_ : HM_DIRECT_MAP_SPLIT_, 0, va, bytes);
 	int error = hm_direct_map_check_(map, va, bytes);
 
+	change.live = true; /* nobody breaks anything now */
 	if (!error)
 		error = hm_direct_map_plan_(&change);
 	return error ? error : (int)change.tables;
@@ -930,17 +987,12 @@ static inline HM_MUST_USE_ int hm_direct_map_tables(struct hm_direct_map *map, h
 static inline HM_MUST_USE_ int hm_direct_map_repaint(struct hm_direct_map *map,
 						     struct hm_direct_map_reserve *reserve)
 {
-	struct hm_direct_map_change_ change = { map,
-						reserve,
-						HM_DIRECT_MAP_PAGES_,
-						0,
-						map->start.val,
-						map->start.val + map->bytes,
-						true,
-						0,
-						0,
-						0 };
-	int error = hm_direct_map_plan_(&change);
+	struct hm_direct_map_change_ change = hm_direct_map_intend_(
+		map, reserve, HM_DIRECT_MAP_PAGES_, 0, map->start, map->bytes);
+	int error;
+
+	change.live = true; /* on this CPU, and there is no other */
+	error = hm_direct_map_plan_(&change);
 
 	if (!error)
 		error = hm_direct_map_do_(&change);
@@ -1054,24 +1106,24 @@ static inline void hm_direct_map_unlink_(struct hm_direct_map *map,
 static HM_NOINLINE_ bool hm_direct_map_is_uniform_(uint64_t start, uint64_t end,
 						   unsigned int lowest, struct hm_leaf *same)
 {
-	struct hm_direct_map_slot_ slot;
+	struct hm_direct_map_slot_ slot = hm_direct_map_find_(start);
 	uint64_t va, step;
 	struct hm_leaf leaf;
 
+	if (!slot.pte.val || !hm_port_leaf_decode(slot.pte, slot.level, same) ||
+	    (same->pa.val & (end - start - 1)))
+		return false;
 	for (va = start; va < end; va = slot.start + (hm_direct_map_run_(&slot, step, end) *
 						      hm_direct_map_bytes_(slot.level))) {
 		slot = hm_direct_map_find_(va);
 		if (!slot.pte.val || slot.level < lowest ||
-		    !hm_port_leaf_decode(slot.pte, slot.level, &leaf) || leaf.keep_small)
-			return false;
-		if (va == start)
-			*same = leaf;
-		if (leaf.pa.val - same->pa.val != va - start || leaf.key != same->key ||
+		    !hm_port_leaf_decode(slot.pte, slot.level, &leaf) || leaf.keep_small ||
+		    leaf.pa.val - same->pa.val != va - start || leaf.key != same->key ||
 		    leaf.permission != same->permission || leaf.other != same->other)
 			return false;
-		step = hm_direct_map_step_(leaf, slot.level);
+		step = hm_direct_map_step_(slot.pte, leaf, slot.level);
 	}
-	return !(same->pa.val & (end - start - 1));
+	return true;
 }
 
 /* Whether that range may be invalid for a moment, as far as this module knows. */
@@ -1136,7 +1188,7 @@ static inline HM_MUST_USE_ int hm_direct_map_collapse(struct hm_direct_map *map,
 {
 	const bool live = hm_port_bbm_level() >= 3;
 	const uint64_t end = va.val + bytes;
-	struct hm_direct_map_unlinked_ unlinked = { 0, 0, 0, 0, { { 0 } } };
+	struct hm_direct_map_unlinked_ unlinked;
 	struct hm_direct_map_slot_ slot;
 	hm_lazy_mmu_token_t tok;
 	unsigned int level;
@@ -1149,6 +1201,7 @@ static inline HM_MUST_USE_ int hm_direct_map_collapse(struct hm_direct_map *map,
 		error = hm_port_direct_map_break(map->start, map->bytes);
 	if (error)
 		return error;
+	unlinked.n = 0;
 	tok = hm_lazy_mmu_enter();
 	for (level = HM_PORT_PGTABLE_BLOCK_LEVEL; level; level--) {
 		for (at = va.val; at < end; at = slot.end) {
@@ -1262,8 +1315,9 @@ static inline void hm_direct_map_fill_(struct hm_direct_map *map,
 		if (leaf.contiguous)
 			n = hm_port_leaf_group(level);
 		slot = hm_direct_map_deepen_(map, reserve, va, level);
-		hm_pte_set_range(slot.ptep, n, hm_port_leaf_encode(&leaf, level),
-				 hm_direct_map_step_(leaf, level));
+		hm_pte_set_range(
+			slot.ptep, n, hm_port_leaf_encode(&leaf, level),
+			hm_direct_map_step_(hm_port_leaf_encode(&leaf, level), leaf, level));
 		map->counts.entries += n;
 		va += n * hm_direct_map_bytes_(level);
 		leaf.pa.val += n * hm_direct_map_bytes_(level);
@@ -1326,7 +1380,7 @@ static inline HM_MUST_USE_ int hm_direct_map_remove(struct hm_direct_map *map,
 						    struct hm_direct_map_reserve *reserve,
 						    hm_va_t va, uint64_t bytes)
 {
-	struct hm_direct_map_unlinked_ unlinked = { 0, 0, 0, 0, { { 0 } } };
+	struct hm_direct_map_unlinked_ unlinked;
 	struct hm_direct_map_slot_ slot;
 	hm_lazy_mmu_token_t tok;
 	unsigned int level;
@@ -1335,6 +1389,7 @@ static inline HM_MUST_USE_ int hm_direct_map_remove(struct hm_direct_map *map,
 
 	if (error)
 		return error;
+	unlinked.n = 0;
 	tok = hm_lazy_mmu_enter();
 	for (level = 1; level < HM_DIRECT_MAP_TOP_; level++) {
 		for (at = va.val; at < va.val + bytes; at = slot.end) {
@@ -1413,9 +1468,9 @@ static inline char hm_direct_map_draw_(uint64_t va)
 	const hm_va_t start = { slot.start };
 	struct hm_leaf leaf;
 
-	if (hm_direct_map_is_link_(&slot))
+	if (hm_direct_map_is_link_(&slot) && !hm_direct_map_is_empty_(hm_port_pte_table(slot.pte)))
 		return hm_pgtable_walk(start, slot.end - slot.start, &visitor, 0) ? '%' : 'o';
-	if (!slot.pte.val)
+	if (!slot.pte.val || hm_direct_map_is_link_(&slot))
 		return '.';
 	if (slot.level > 1)
 		return '#';

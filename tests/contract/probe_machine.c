@@ -41,7 +41,9 @@ void probe_arm64_reset(void)
 			    0);
 	hm_pte_link(table(MIDDLE), hm_arm64_table(hm_machine_page(LINEAR)));
 	hm_pte_link(table(UPPER), hm_arm64_table(hm_machine_page(MIDDLE)));
-	hm_pte_link(table(ROOT), hm_arm64_table(hm_machine_page(UPPER)));
+	/* With 64K pages there is one level less. */
+	hm_pte_link(table(ROOT),
+		    hm_arm64_table(hm_machine_page(HM_PORT_PGTABLE_LEVELS == 3 ? MIDDLE : UPPER)));
 	hm_machine_settle();
 	hm_machine_set_linear(LINEAR_VA);
 	machine.software_root = NULL;

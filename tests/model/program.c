@@ -84,6 +84,7 @@ static struct {
 	struct message messages[THREADS];
 	unsigned int handler_depth[THREADS];
 	bool misused, keys;
+	uint64_t operations;
 } program;
 
 static unsigned int next_byte(void)
@@ -586,6 +587,7 @@ static void operate(struct worker *self)
 {
 	unsigned int byte = next_byte(), slot = byte >> 5; /* three bits of operand */
 
+	program.operations++;
 	switch (byte & 31) {
 	case 0:
 	case 1:
@@ -723,6 +725,7 @@ struct program_result program_run(struct hm_machine *machine, const uint8_t *byt
 	program.bytes = bytes;
 	program.left = size;
 	program.misused = false;
+	program.operations = 0;
 	config.cpus = 1 + next_byte() % 3;
 	program.threads = 1 + next_byte() % THREADS;
 	config.has_tlbi_range = next_byte() & 1;
@@ -760,6 +763,7 @@ struct program_result program_run(struct hm_machine *machine, const uint8_t *byt
 	if (machine->bugs && !program.misused)
 		hm_machine_violation("HM_BUG without a misuse");
 	result.events = machine->now;
+	result.operations = program.operations;
 	result.accesses = machine->accesses;
 	result.interrupts = machine->interrupts;
 	result.migrations = machine->migrations;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * program.h -- random programs over lazy_mmu.h and pgtable.h on the adversarial machine. One
+ * program.h -- random programs on the adversarial machine: over lazy_mmu.h, kpkeys.h and pgtable.h in
+ * program.c, over direct_map.h in direct_map.c. One
  * decoder turns bytes into a program, whoever made the bytes: the random test, the fuzzer, or the
  * search for a mutant.
  */
@@ -11,6 +12,7 @@
 
 struct program_result {
 	uint64_t events; /* instructions and accesses */
+	uint64_t operations; /* of the library, on whole ranges in direct_map.c */
 	uint64_t accesses, interrupts, migrations;
 };
 

@@ -53,7 +53,8 @@ static int report(uint64_t seed)
 static int run_events(uint64_t events, uint64_t seed, const char *json)
 {
 	FILE *file;
-	uint64_t done = 0, programs = 0, accesses = 0, interrupts = 0, migrations = 0;
+	uint64_t done = 0, programs = 0, operations = 0, accesses = 0, interrupts = 0;
+	uint64_t migrations = 0;
 	clock_t start = clock();
 	double seconds;
 
@@ -61,6 +62,7 @@ static int run_events(uint64_t events, uint64_t seed, const char *json)
 		struct program_result result = run(seed + programs++);
 
 		done += result.events;
+		operations += result.operations;
 		accesses += result.accesses;
 		interrupts += result.interrupts;
 		migrations += result.migrations;
@@ -68,9 +70,10 @@ static int run_events(uint64_t events, uint64_t seed, const char *json)
 			return report(seed + programs - 1);
 	}
 	seconds = (double)(clock() - start) / CLOCKS_PER_SEC;
-	printf("%llu programs, %llu events, %llu accesses, %llu interrupts, %llu migrations: "
-	       "no violation; %.0f events per second\n",
-	       (unsigned long long)programs, (unsigned long long)done, (unsigned long long)accesses,
+	printf("%llu programs, %llu events, %llu operations, %llu accesses, %llu interrupts, "
+	       "%llu migrations: no violation; %.0f events per second\n",
+	       (unsigned long long)programs, (unsigned long long)done,
+	       (unsigned long long)operations, (unsigned long long)accesses,
 	       (unsigned long long)interrupts, (unsigned long long)migrations,
 	       seconds > 0 ? (double)done / seconds : 0);
 	if (!json)

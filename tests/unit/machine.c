@@ -334,18 +334,21 @@ CASE(split_that_changes_something)
 	EXPECT(reported("break-before-make"));
 }
 
-/* What the port does not do is refused, not guessed: level hints, range forms that the machine lacks. */
+/* Operands that no machine, or not this one, knows are refused, not guessed. */
 CASE(operations_without_a_rule)
 {
-	hm_insn_tlbi_vaae1is(UINT64_C(7) << 44);
-	EXPECT(reported("level hint"));
+	hm_insn_tlbi_vaae1is(UINT64_C(0xb) << 44); /* 16K, lookup level 3 */
+	EXPECT(reported("level hint for another granule"));
+	start(0);
+	hm_insn_tlbi_vaae1is(UINT64_C(4) << 44); /* 4K, lookup level 0 */
+	EXPECT(reported("level that has no leaves"));
 	start(0);
 	machine.config.has_tlbi_range = false;
 	hm_insn_tlbi_rvaae1is(UINT64_C(1) << 46);
 	EXPECT(reported("without it"));
 	start(0);
 	hm_insn_tlbi_rvaae1is(UINT64_C(2) << 46);
-	EXPECT(reported("granule"));
+	EXPECT(reported("for another granule"));
 }
 
 /* A store that is not the machine's memory is reported, and not done. */

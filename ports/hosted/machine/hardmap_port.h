@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * hardmap_port.h -- the real arm64 port on the machine of machine.h. Include path: include,
- * ports/hosted/machine, ports, in this order; link machine.c.
+ * hardmap_port.h -- the real arm64 port on the machine of machine.h, which says the granule. Include
+ * path: include, ports/hosted/machine, ports, in this order; link machine.c.
  */
 #ifndef HM_MACHINE_HARDMAP_PORT_H
 #define HM_MACHINE_HARDMAP_PORT_H
 #include <machine.h>
 
 #define HM_BUG(message) hm_machine_bug(message)
-#define HM_PORT_ARM64_PAGE_SHIFT 12
 
 /* A place for interrupts between instructions: around each use of the state. */
 static inline struct hm_context *hm_port_context(void)
@@ -52,6 +51,31 @@ static inline hm_pte_t *hm_port_pgtable_root(hm_va_t va)
 static inline bool hm_port_arm64_has_tlbi_range(void)
 {
 	return hm_machine->config.has_tlbi_range;
+}
+
+static inline bool hm_port_pgtable_alloc(hm_pa_t *table)
+{
+	return hm_machine->config.alloc_table(table);
+}
+
+static inline void hm_port_pgtable_free(hm_pa_t table)
+{
+	hm_machine->config.free_table(table);
+}
+
+static inline unsigned int hm_port_bbm_level(void)
+{
+	return hm_machine->config.bbm_level;
+}
+
+static inline int hm_port_direct_map_break(hm_va_t va, uint64_t bytes)
+{
+	return hm_machine->config.break_range(va, bytes);
+}
+
+static inline void hm_port_direct_map_mend(hm_va_t va, uint64_t bytes)
+{
+	hm_machine->config.mend_range(va, bytes);
 }
 
 #include <arm64/barrier.h>

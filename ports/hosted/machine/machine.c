@@ -9,17 +9,39 @@
 #include <string.h>
 
 #define FIRST_ADDRESS UINT64_C(0x40000000)
+#define SHIFT HM_PORT_ARM64_PAGE_SHIFT
+/* Levels count from the leaves: 0 is lookup level 3 of the Arm ARM. Then which of them may have blocks
+ * (D8.3.1), and how many entries of each the contiguous bit makes one (D8.7.1). */
+#if SHIFT == 12
 #define LEVELS 4
+#define BLOCK_LEVEL 2
+static const unsigned int group_entries[LEVELS] = { 16, 16, 16, 1 };
+#elif SHIFT == 14
+#define LEVELS 4
+#define BLOCK_LEVEL 1
+static const unsigned int group_entries[LEVELS] = { 128, 32, 1, 1 };
+#elif SHIFT == 16
+#define LEVELS 3
+#define BLOCK_LEVEL 1
+static const unsigned int group_entries[LEVELS] = { 32, 32, 1 };
+#else
+#error "machine.c: HM_PORT_ARM64_PAGE_SHIFT must be 12, 14 or 16"
+#endif
+#define GRANULE (SHIFT / 2 - 5) /* TG of TLBIs by range, the upper half of TTL: 1, 2, 3 */
+#define PAGE_NUMBER ((UINT64_C(1) << (56 - SHIFT)) - 1) /* as TLBIs know it: VA[55:SHIFT] */
+#define UPPER_HALF UINT64_C(0xffff000000000000)
 #define VALID UINT64_C(1)
 #define TABLE UINT64_C(2) /* or page, at level 0 */
-#define ADDRESS UINT64_C(0x0000fffffffff000)
+#define ADDRESS ((UINT64_C(1) << 48) - HM_MACHINE_PAGE_BYTES)
 #define READONLY UINT64_C(0x80)
 #define USER UINT64_C(0x40)
 #define ACCESSED UINT64_C(0x400)
 #define NOT_GLOBAL UINT64_C(0x800)
 #define DIRTY_OR_WRITE (UINT64_C(1) << 51) /* DBM; PIIndex[1] */
+#define CONTIGUOUS (UINT64_C(1) << 52)
 #define PXN (UINT64_C(1) << 53)
 #define UXN (UINT64_C(1) << 54)
+#define SOFTWARE (UINT64_C(15) << 55)
 #define NOT_DIRTY READONLY /* with permission indirection */
 #define PIE (UINT64_C(1) << 1) /* of TCR2_EL1 */
 #define POE (UINT64_C(1) << 3)
@@ -368,6 +390,18 @@ static bool ordered(const struct hm_machine_version *a, const struct hm_machine_
 	return (a->cpu == b->cpu && a->epoch < b->epoch) || a->completed < b->issued;
 }
 
+/* The version before, NULL: none, the entry was 0. */
+static const struct hm_machine_version *before(const struct hm_machine_version *version)
+{
+	return version->older ? &hm_machine->versions[version->older - 1] : NULL;
+}
+
+/* Until when a walker may see what `newer` replaced, NULL: nothing did. */
+static uint64_t seen_until(const struct hm_machine_version *newer)
+{
+	return newer ? newer->completed : HM_MACHINE_NEVER;
+}
+
 /* Whether a TLB may hold it: not what faults for want of the access flag either (Arm ARM D8.17). */
 static bool is_cached(uint64_t value, unsigned int level)
 {
@@ -379,33 +413,94 @@ static bool is_link(uint64_t value, unsigned int level)
 	return level && (value & VALID) && (value & TABLE);
 }
 
+static bool is_leaf(uint64_t value, unsigned int level)
+{
+	return (value & VALID) && !is_link(value, level);
+}
+
+static bool is_contiguous(uint64_t value, unsigned int level)
+{
+	return is_leaf(value, level) && (value & CONTIGUOUS) && group_entries[level] > 1;
+}
+
+/* The page of memory that a link names; HM_MACHINE_PAGES: none. */
 static unsigned int page_of(uint64_t value)
 {
-	return (unsigned int)(((value & ADDRESS) - FIRST_ADDRESS) / HM_MACHINE_PAGE_BYTES);
+	uint64_t page = ((value & ADDRESS) - FIRST_ADDRESS) / HM_MACHINE_PAGE_BYTES;
+
+	return page < HM_MACHINE_PAGES ? (unsigned int)page : HM_MACHINE_PAGES;
 }
 
 static uint64_t level_bytes(unsigned int level)
 {
-	return UINT64_C(1) << (12 + 9 * level);
+	return UINT64_C(1) << (SHIFT + (SHIFT - 3) * level);
+}
+
+static uint64_t group_bytes(unsigned int level)
+{
+	return group_entries[level] * level_bytes(level);
 }
 
 static unsigned int index_at(uint64_t va, unsigned int level)
 {
-	return (unsigned int)(va >> (12 + 9 * level)) & (HM_MACHINE_ENTRIES - 1);
+	return (unsigned int)((va & ~UPPER_HALF) / level_bytes(level)) & (HM_MACHINE_ENTRIES - 1);
+}
+
+/* The first one of the group that an index, or an entry's place, is in. */
+static uint32_t first_of_group(uint32_t index, unsigned int level)
+{
+	return index & ~(group_entries[level] - 1);
+}
+
+/* What a TLB holds of a leaf at most: all of its group if it is contiguous. */
+static uint64_t held_bytes(uint64_t value, unsigned int level)
+{
+	return is_contiguous(value, level) ? group_bytes(level) : level_bytes(level);
+}
+
+/* What a leaf of that level, or its group, translates the address to. */
+static uint64_t output_of(uint64_t value, unsigned int level, uint64_t va)
+{
+	const uint64_t offset = held_bytes(value, level) - 1;
+
+	return (value & ADDRESS & ~offset) | (va & offset);
 }
 
 /* ---- TLBs: since when a CPU may have what it holds of an address ---- */
 
+/* What is held of an address, and invalidated, in different ways: at each level a leaf by itself, one for
+ * its group, and a link to a table, in a walk cache. */
+#define SINGLE(level) (level)
+#define GROUP(level) (LEVELS + (level))
+#define LINK(level) (2 * LEVELS + (level))
+#define KINDS (3 * LEVELS)
+#define WALK (KINDS) /* what a walk that is done now ends at: nothing that is held */
+#define BIT(kind) (1u << (kind))
+#define LINKS (BIT(KINDS) - BIT(LINK(1)))
+#define LEAVES (BIT(LINK(0)) - 1)
+
+/* The kinds that may be there at all, in this run. */
+static unsigned int kinds(void)
+{
+	return LINKS | (hm_machine->sizes ? LEAVES : BIT(SINGLE(0)));
+}
+
+/* Of a leaf of that kind. */
+static uint64_t kind_bytes(unsigned int kind)
+{
+	return kind < LEVELS ? level_bytes(kind) : group_bytes(kind - LEVELS);
+}
+
 /* From the address on to the first page that it names. */
 static uint64_t pages_to(const struct hm_machine_invalidation *each, uint64_t va)
 {
-	return (each->first_page - (va >> 12)) & ((UINT64_C(1) << 44) - 1);
+	return (each->first_page - (va >> SHIFT)) & PAGE_NUMBER;
 }
 
 /* Which of the pages that it names the address is in; more than it has: none. */
 static uint64_t page_in(const struct hm_machine_invalidation *each, uint64_t va)
 {
-	return ((va >> 12) - each->first_page) & ((UINT64_C(1) << 44) - 1);
+	return ((va >> SHIFT) - each->first_page) & PAGE_NUMBER;
 }
 
 static bool covers(const struct hm_machine_invalidation *each, uint64_t va)
@@ -413,49 +508,105 @@ static bool covers(const struct hm_machine_invalidation *each, uint64_t va)
 	return !each->pages || page_in(each, va) < each->pages;
 }
 
-/* Whether it names a page of that entry. It then takes a leaf out of the TLBs, all of it, however many
- * entries that was cached as (Arm ARM D8.17). */
-static bool touches(const struct hm_machine_invalidation *each, uint64_t va, unsigned int level)
+/* Whether it names a page of the `bytes` around the address. It then takes a leaf of that size out of the
+ * TLBs, all of it, however many entries that was cached as (Arm ARM D8.17). */
+static bool touches(const struct hm_machine_invalidation *each, uint64_t va, uint64_t bytes)
 {
-	const uint64_t base = va & ~(level_bytes(level) - 1);
-	const uint64_t pages = level_bytes(level) / HM_MACHINE_PAGE_BYTES;
+	const uint64_t base = va & ~(bytes - 1);
 
-	return covers(each, base) || pages - 1 >= pages_to(each, base);
+	return covers(each, base) || bytes / HM_MACHINE_PAGE_BYTES - 1 >= pages_to(each, base);
+}
+
+/* Which of those kinds it takes. With a level hint: leaves of that level, and links above. */
+static unsigned int taken(const struct hm_machine_invalidation *each, uint64_t va,
+			  unsigned int asked)
+{
+	const bool covered = covers(each, va);
+	unsigned int found = 0, left = asked & LEAVES;
+
+	if (covered && each->tables)
+		found = asked & (each->hint ? LINKS & ~(BIT(LINK(each->hint)) - 1) : LINKS);
+	if (covered && !each->hint)
+		return found | left;
+	if (each->hint)
+		left &= BIT(SINGLE(each->hint - 1)) | BIT(GROUP(each->hint - 1));
+	else
+		left &= ~BIT(SINGLE(0)); /* which is just the page */
+	for (; left; left &= left - 1)
+		if (touches(each, va, kind_bytes((unsigned int)__builtin_ctz(left))))
+			found |= left & -left;
+	return found;
+}
+
+/* Whether it is over for that CPU; and, for what the CPU executes right now, for its pipeline: that of the
+ * CPU which invalidates keeps what it had translated ahead until its next context synchronisation event. */
+static bool is_over(const struct hm_machine_invalidation *each, unsigned int cpu, bool pipeline)
+{
+	return each->completed && (!each->local || each->cpu == cpu) &&
+	       (!pipeline || each->cpu != cpu || each->synchronised);
 }
 
 /*
- * The last invalidation that has taken what an entry of that level says of the address, a leaf or a
- * link to a table, out of this CPU's TLB, 0: none since the
- * start; and, for what the CPU executes right now, its pipeline: that of the CPU which invalidates
- * keeps what it had translated ahead until its next context synchronisation event.
+ * Per kind that is asked about, the last invalidation that has taken what an entry of that kind says of the
+ * address out of this CPU's TLB, of those issued up to `latest`; 0: none since the start.
  */
-static uint64_t floor_of(unsigned int cpu, uint64_t va, unsigned int level, bool tables,
-			 bool pipeline)
+static void find_floors(uint64_t floors[KINDS], unsigned int cpu, uint64_t va, bool pipeline,
+			unsigned int asked, uint64_t latest)
 {
-	uint64_t floor = 0;
-	unsigned int i;
+	const struct hm_machine_invalidation *each;
+	unsigned int found, i = hm_machine->invalidation_count;
 
-	for (i = hm_machine->invalidation_count; i--;) {
-		const struct hm_machine_invalidation *each = &hm_machine->invalidations[i];
-
-		if (each->issued <= floor)
-			break;
-		if (each->completed && (!each->local || each->cpu == cpu) &&
-		    (!pipeline || each->cpu != cpu || each->synchronised) &&
-		    (!tables || each->tables) &&
-		    (tables ? covers(each, va) : touches(each, va, level)))
-			floor = each->issued;
+	memset(floors, 0, KINDS * sizeof(floors[0]));
+	for (; asked && i; i = asked & LEAVES ? i - 1 : each->older_tables) {
+		each = &hm_machine->invalidations[i - 1];
+		if (each->issued > latest || !is_over(each, cpu, pipeline))
+			continue;
+		found = taken(each, va, asked);
+		asked &= ~found;
+		for (; found; found &= found - 1)
+			floors[__builtin_ctz(found)] = each->issued;
 	}
-	return floor;
 }
 
-/* Whether TLBIs of tables that were issued after `since`, each of a part, cover all of [va, va + bytes). */
-static bool emptied(uint64_t since, uint64_t va, uint64_t bytes)
+static uint64_t floor_of(unsigned int cpu, uint64_t va, unsigned int kind)
 {
+	uint64_t floors[KINDS];
+
+	find_floors(floors, cpu, va, false, BIT(kind), HM_MACHINE_NEVER);
+	return floors[kind];
+}
+
+/* Where, after first and up to last, what it names begins, and where it has ended: how many there are. */
+static unsigned int limits_within(const struct hm_machine_invalidation *each, uint64_t first,
+				  uint64_t last, uint64_t at[2])
+{
+	const uint64_t begin = UPPER_HALF | each->first_page << SHIFT;
+	const uint64_t end = begin + each->pages * HM_MACHINE_PAGE_BYTES;
+	unsigned int n = 0;
+
+	if (each->pages && begin > first && begin <= last)
+		at[n++] = begin;
+	if (each->pages && end > first && end <= last)
+		at[n++] = end;
+	return n;
+}
+
+/* Whether it takes all that came by a link of that level: the link, and whatever there is below. */
+static bool takes_all_below(const struct hm_machine_invalidation *each, unsigned int level)
+{
+	return each->completed && each->tables && !each->local &&
+	       (!each->hint || (level == 1 && each->hint == 1));
+}
+
+/* Whether TLBIs of that kind that were issued after `since`, each of a part, cover all that an entry of the
+ * level translates. */
+static bool emptied(uint64_t since, uint64_t va, unsigned int level)
+{
+	const uint64_t bytes = level_bytes(level);
 	uint64_t done = 0;
 
 	while (done < bytes) {
-		uint64_t before = done;
+		uint64_t so_far = done;
 		unsigned int i;
 
 		for (i = hm_machine->invalidation_count; i-- && done < bytes;) {
@@ -463,15 +614,14 @@ static bool emptied(uint64_t since, uint64_t va, uint64_t bytes)
 
 			if (each->issued <= since)
 				break;
-			if (!each->completed || !each->tables || each->local ||
-			    !covers(each, va + done))
+			if (!takes_all_below(each, level) || !covers(each, va + done))
 				continue;
 			if (!each->pages)
 				return true;
 			/* To the end of what it covers. */
 			done += (each->pages - page_in(each, va + done)) * HM_MACHINE_PAGE_BYTES;
 		}
-		if (done == before)
+		if (done == so_far)
 			return false;
 	}
 	return true;
@@ -479,18 +629,27 @@ static bool emptied(uint64_t since, uint64_t va, uint64_t bytes)
 
 /* ---- walks ---- */
 
+/* An entry that is about to be made; value 0: none. */
+struct making {
+	uint64_t value;
+	unsigned int level;
+};
+
 struct walk {
 	unsigned int cpu;
 	uint64_t va;
 	enum hm_access access;
-	uint64_t leaf_floor[LEVELS], table_floor;
+	bool pipeline;
+	uint64_t floors[KINDS];
 	uint64_t truth; /* the leaf that the tables have now; 0: none */
 	unsigned int truth_level;
 	unsigned int wanted; /* page that may not be reached; HM_MACHINE_PAGES: none */
+	struct making made; /* beside which nothing that contradicts it may be held */
 	/* What was found possible. */
-	bool stale, denied, permitted, reached;
+	bool stale, denied, permitted, clash;
+	bool reached, entered; /* the page that is wanted: as memory, as a table */
 	unsigned int faults; /* bit n: a translation fault at level n */
-	unsigned int sizes; /* bit n: a leaf at level n */
+	unsigned int sizes; /* SINGLE() and GROUP() kinds of leaves */
 };
 
 #define R 1u
@@ -567,24 +726,70 @@ static struct verdict judge(unsigned int cpu, uint64_t value, enum hm_access acc
 	return verdict;
 }
 
-/* The page that a leaf of that level translates the address to. */
-static uint64_t page_at(uint64_t value, unsigned int level, uint64_t va)
+/*
+ * In which bits the entries of a table, and of those that it leads to, differ from what a block says of the
+ * same memory, beside how it is cut into pieces: 0 if they say just that. Invalid ones differ in VALID.
+ */
+static uint64_t differences(unsigned int page, unsigned int level, uint64_t block)
 {
-	return page_of(value) + (va & (level_bytes(level) - 1)) / HM_MACHINE_PAGE_BYTES;
+	uint64_t found = 0;
+	unsigned int i;
+
+	if (page >= HM_MACHINE_PAGES)
+		return UINT64_MAX;
+	for (i = 0; i < HM_MACHINE_ENTRIES; i++) {
+		uint64_t value = current(page * HM_MACHINE_ENTRIES + i);
+		uint64_t piece = block + i * level_bytes(level);
+
+		if (is_link(value, level))
+			found |= differences(page_of(value), level - 1, piece);
+		else /* pages have the bit that blocks have not */
+			found |= (value ^ piece) & ~(CONTIGUOUS | (level ? 0 : TABLE));
+	}
+	return found;
 }
 
-static void see_leaf(struct walk *walk, uint64_t value, unsigned int level)
+/* Whether a TLB may hold, for the address, one beside the other: of the same memory, and where sizes may
+ * differ (Arm ARM D8.17.2). For a link, what is held has to be what its table says. What is smaller than the
+ * link's span came by an older link, for which there is another rule. */
+static bool fits(uint64_t held, unsigned int level, const struct making *made, uint64_t va)
 {
-	uint64_t page = page_at(value, level, walk->va);
+	const unsigned int bbm_level = hm_machine->config.bbm_level;
+
+	if (is_link(made->value, made->level))
+		return level < made->level ||
+		       (bbm_level >= 2 &&
+			!differences(page_of(made->value), made->level - 1,
+				     (held & ~ADDRESS) | output_of(held, level, va)));
+	if (output_of(held, level, va) != output_of(made->value, made->level, va) ||
+	    ((held ^ made->value) & MEMORY_TYPE) ||
+	    ((held & NOT_GLOBAL) && !(made->value & NOT_GLOBAL)))
+		return false;
+	if (level != made->level)
+		return bbm_level >= 2;
+	return bbm_level >= 1 || !((held ^ made->value) & CONTIGUOUS);
+}
+
+/* A leaf that may be held, seen up to then. */
+static void see_leaf(struct walk *walk, uint64_t value, unsigned int level, uint64_t until)
+{
+	const uint64_t output = output_of(value, level, walk->va);
 	struct verdict verdict;
 
-	if (page == walk->wanted)
+	if (walk->made.value) {
+		walk->clash |= !fits(value, level, &walk->made, walk->va);
+		return;
+	}
+	if (output / HM_MACHINE_PAGE_BYTES ==
+	    hm_machine_page(walk->wanted).val / HM_MACHINE_PAGE_BYTES)
 		walk->reached = true;
 	verdict = judge(walk->cpu, value, walk->access);
 	walk->permitted |= verdict.permitted;
 	walk->denied |= verdict.denied;
-	walk->sizes |= 1u << level;
-	if (walk->truth && (page != page_at(walk->truth, walk->truth_level, walk->va) ||
+	walk->sizes |= is_contiguous(value, level) && until >= walk->floors[GROUP(level)]
+			       ? BIT(GROUP(level))
+			       : BIT(SINGLE(level));
+	if (walk->truth && (output != output_of(walk->truth, walk->truth_level, walk->va) ||
 			    ((value ^ walk->truth) & MEMORY_TYPE)))
 		walk->stale = true;
 }
@@ -603,55 +808,126 @@ static bool ordered_before_path(const struct hm_machine_version *version, const 
 	return false;
 }
 
+/* Whether a contiguous entry ever was in the group. */
+static bool had_contiguous(unsigned int page, unsigned int index, unsigned int level)
+{
+	const unsigned int first = first_of_group(index, level);
+	unsigned int i;
+
+	for (i = first; i < first + group_entries[level]; i += HM_MACHINE_SMALLEST_GROUP)
+		if (hm_machine->contiguous[page][i / HM_MACHINE_SMALLEST_GROUP])
+			return true;
+	return false;
+}
+
+/* What the others of the group may have put into a TLB for all of it. */
+static void see_group(struct walk *walk, unsigned int level, unsigned int page,
+		      const struct path *path, uint64_t after)
+{
+	const unsigned int own = index_at(walk->va, level), first = first_of_group(own, level);
+	unsigned int i;
+
+	for (i = first; i < first + group_entries[level]; i++) {
+		const struct hm_machine_version *newer = NULL, *version;
+
+		version = i == own ? NULL : newest(page * HM_MACHINE_ENTRIES + i);
+		for (; version; newer = version, version = before(version)) {
+			uint64_t until = seen_until(newer);
+
+			if (newer && ordered_before_path(newer, path))
+				break;
+			if (is_contiguous(version->value, level) &&
+			    is_cached(version->value, level) &&
+			    until >= walk->floors[GROUP(level)] && until >= after)
+				see_leaf(walk, version->value, level, until);
+		}
+	}
+}
+
+/*
+ * In which of those ways, each a kind of leaf that is held, or a walk that is done now, the walk may go on by
+ * a link that was seen up to then. For what is held the walk caches count as they were when it was read,
+ * before the last invalidation of that kind: one with a level hint may have taken links since, and left it.
+ */
+static unsigned int by_link(const struct walk *walk, unsigned int level, uint64_t until,
+			    unsigned int ends)
+{
+	const uint64_t floor = walk->floors[LINK(level)];
+	unsigned int left = ends, kept = 0;
+
+	if (until >= floor)
+		return ends;
+	for (left &= ~BIT(WALK); left; left &= left - 1) {
+		const unsigned int end = (unsigned int)__builtin_ctz(left);
+		uint64_t then[KINDS];
+
+		if (walk->floors[end] >= floor)
+			continue;
+		find_floors(then, walk->cpu, walk->va, walk->pipeline, BIT(LINK(level)),
+			    walk->floors[end]);
+		if (until >= then[LINK(level)])
+			kept |= BIT(end);
+	}
+	return kept;
+}
+
 /*
  * Every value of the entry that a walk for walk->va may have read, given that it came by that path,
- * whose last link it read at `after` at the earliest.
+ * whose last link it read at `after` at the earliest, and that it ends in one of those ways.
  */
 static void explore(struct walk *walk, unsigned int level, unsigned int page,
-		    const struct path *path, uint64_t after)
+		    const struct path *path, uint64_t after, unsigned int ends)
 {
 	const uint64_t synchronised = hm_machine->cpus[walk->cpu].synchronised;
 	const struct hm_machine_version *version, *newer = NULL;
 	static const struct hm_machine_version initial = { .completed = 0 };
-	uint32_t next;
+	const unsigned int index = index_at(walk->va, level);
 
 	if (page >= HM_MACHINE_PAGES) {
 		hm_machine_violation("a walk leaves memory");
 		return;
 	}
-	if (page == walk->wanted)
-		walk->reached = true;
-	next = hm_machine->newest[page * HM_MACHINE_ENTRIES + index_at(walk->va, level)];
-	for (;;) {
-		uint64_t until = newer ? newer->completed : HM_MACHINE_NEVER;
+	if (page == walk->wanted && (ends & BIT(WALK)))
+		walk->entered = true;
+	if ((ends & BIT(GROUP(level))) && had_contiguous(page, index, level))
+		see_group(walk, level, page, path, after);
+	for (version = newest(page * HM_MACHINE_ENTRIES + index);; version = before(version)) {
+		const uint64_t until = seen_until(newer);
 
 		if (newer && ordered_before_path(newer, path))
 			break;
-		version = next ? &hm_machine->versions[next - 1] : &initial;
+		if (!version)
+			version = &initial;
 		if (!is_cached(version->value, level)) {
 			/* Not cached in a TLB: only what the pipeline holds since it was emptied. */
-			if (until >= synchronised && until >= after)
+			if ((ends & BIT(WALK)) && until >= synchronised && until >= after)
 				walk->faults |= 1u << level;
 		} else if (is_link(version->value, level)) {
 			const struct path longer = { version, path };
+			const unsigned int left = by_link(walk, level, until, ends);
 
-			if (until >= walk->table_floor && until >= after)
+			if (left && until >= after)
 				explore(walk, level - 1, page_of(version->value), &longer,
-					version->issued > after ? version->issued : after);
-		} else if (until >= walk->leaf_floor[level] && until >= after) {
-			see_leaf(walk, version->value, level);
+					version->issued > after ? version->issued : after, left);
+		} else if ((ends & BIT(SINGLE(level))) && until >= walk->floors[SINGLE(level)] &&
+			   until >= after) {
+			see_leaf(walk, version->value, level, until);
 		}
 		if (version == &initial)
 			break;
 		newer = version;
-		next = version->older;
 	}
+}
+
+static unsigned int root_page(void)
+{
+	return location(&hm_machine->root->val) / HM_MACHINE_ENTRIES;
 }
 
 /* The leaf that the tables have now for the address, its level, 0 if there is none. */
 static uint64_t truth_of(uint64_t va, unsigned int *level)
 {
-	unsigned int page = location(&hm_machine->root->val) / HM_MACHINE_ENTRIES;
+	unsigned int page = root_page();
 	uint64_t value;
 
 	for (*level = LEVELS - 1;; (*level)--) {
@@ -670,23 +946,40 @@ static uint64_t truth_of(uint64_t va, unsigned int *level)
 	}
 }
 
+/* All walks that the CPU may have done and hold the end of, or do now. */
+static void do_walk(struct walk *walk)
+{
+	const unsigned int known = kinds();
+
+	find_floors(walk->floors, walk->cpu, walk->va, walk->pipeline, known, HM_MACHINE_NEVER);
+	explore(walk, LEVELS - 1, root_page(), NULL, 0, (known & LEAVES) | BIT(WALK));
+}
+
 static struct walk walk_all(unsigned int cpu, hm_va_t va, enum hm_access access, bool pipeline,
 			    unsigned int wanted)
 {
-	struct walk walk = { .cpu = cpu, .va = va.val, .access = access, .wanted = wanted };
-	unsigned int level;
+	struct walk walk = {
+		.cpu = cpu, .va = va.val, .access = access, .pipeline = pipeline, .wanted = wanted
+	};
 
 	if (!hm_machine->root || va.val >> 48 != 0xffff) {
 		hm_machine_violation("no tables for %#llx: no root, or not in the upper half",
 				     (unsigned long long)va.val);
 		return walk;
 	}
-	for (level = 0; level < LEVELS; level++)
-		walk.leaf_floor[level] = floor_of(cpu, va.val, level, false, pipeline);
-	walk.table_floor = floor_of(cpu, va.val, 0, true, pipeline);
 	walk.truth = truth_of(va.val, &walk.truth_level);
-	explore(&walk, LEVELS - 1, location(&hm_machine->root->val) / HM_MACHINE_ENTRIES, NULL, 0);
+	do_walk(&walk);
 	return walk;
+}
+
+/* Whether the CPU may find entries of two sizes for the address, where it may abort for that. */
+static bool check_conflict(const struct walk *walk)
+{
+	if (hm_machine->config.bbm_level >= 3 || !(walk->sizes & (walk->sizes - 1)))
+		return false;
+	hm_machine_violation("TLB conflict at %#llx: entries of two sizes before BBM level 3",
+			     (unsigned long long)walk->va);
+	return true;
 }
 
 enum hm_machine_outcome hm_machine_access(hm_va_t va, enum hm_access access)
@@ -705,10 +998,8 @@ enum hm_machine_outcome hm_machine_access(hm_va_t va, enum hm_access access)
 			"the access to %#llx may come before a register write that is not "
 			"synchronised",
 			(unsigned long long)va.val);
-	else if ((walk.sizes & (walk.sizes - 1)) && hm_machine->config.bbm_level < 3)
-		hm_machine_violation(
-			"TLB conflict at %#llx: entries of two sizes before BBM level 3",
-			(unsigned long long)va.val);
+	else if (check_conflict(&walk))
+		return allowed ? HM_MACHINE_DONE : HM_MACHINE_FAULT;
 	else if (allowed && walk.faults)
 		hm_machine_violation(
 			"spurious fault at %#llx: its entry may not have been seen yet",
@@ -774,120 +1065,443 @@ bool hm_machine_may_succeed(hm_va_t va, enum hm_access access)
 
 bool hm_machine_may_reach(unsigned int cpu, hm_va_t va, unsigned int number)
 {
-	return walk_all(cpu, va, HM_ACCESS_READ, false, number).reached;
+	const struct walk walk = walk_all(cpu, va, HM_ACCESS_READ, false, number);
+
+	return walk.reached || walk.entered;
+}
+
+/* ---- release ---- */
+
+/* A page that nobody may reach by the addresses from first to last; as a table only, or as memory too. */
+struct release {
+	unsigned int number;
+	uint64_t first, last;
+	bool table_only;
+};
+
+static void check_release_at(const struct release *release, uint64_t va)
+{
+	const char *what = hm_machine->table_level[release->number] ? "table" : "page";
+	unsigned int cpu;
+
+	for (cpu = 0; cpu < hm_machine->config.cpus; cpu++) {
+		const hm_va_t at = { va };
+		const struct walk walk = walk_all(cpu, at, HM_ACCESS_READ, false, release->number);
+
+		if (walk.entered || (walk.reached && !release->table_only))
+			hm_machine_violation("%s %u is freed while CPU %u may hold a translation "
+					     "by it of %#llx",
+					     what, release->number, cpu, (unsigned long long)va);
+	}
+}
+
+/* The page as a table, by a link that translates from first to last and was seen up to `since`. Whether a
+ * walk cache has it differs only from one of the invalidations after that to the next. */
+static void check_release_by_link(const struct release *release, uint64_t first, uint64_t last,
+				  uint64_t since)
+{
+	unsigned int i;
+
+	check_release_at(release, first);
+	for (i = hm_machine->invalidation_count; i--;) {
+		const struct hm_machine_invalidation *each = &hm_machine->invalidations[i];
+		uint64_t at[2];
+		unsigned int n;
+
+		if (each->issued <= since)
+			break;
+		for (n = limits_within(each, first, last, at); n--;)
+			check_release_at(release, at[n]);
+	}
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static uint64_t most(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+static void check_release_in(const struct release *release, unsigned int level, unsigned int page,
+			     uint64_t base, uint64_t since);
+
+/* Whatever the entry led to, ever: where that may be the page, it is looked at as the CPUs may do. */
+static void check_release_entry(const struct release *release, unsigned int level, uint32_t where,
+				uint64_t va, uint64_t since)
+{
+	const uint64_t memory = hm_machine_page(release->number).val;
+	const struct hm_machine_version *version, *newer = NULL;
+	uint64_t looked_at = 0, tables = 0; /* an address; a bit for each page */
+
+	for (version = newest(where); version; newer = version, version = before(version)) {
+		const uint64_t value = version->value, seen = least(since, seen_until(newer));
+		const uint64_t bytes = held_bytes(value, level);
+		const uint64_t at = (va & ~(bytes - 1)) + (memory - output_of(value, level, 0));
+		const unsigned int next = page_of(value);
+
+		if (is_leaf(value, level)) {
+			if (!release->table_only && memory - output_of(value, level, 0) < bytes &&
+			    at >= release->first && at <= release->last && at != looked_at)
+				check_release_at(release, looked_at = at);
+		} else if (is_link(value, level) && next < HM_MACHINE_PAGES &&
+			   !(tables >> next & 1)) {
+			tables |= UINT64_C(1) << next;
+			if (next == release->number)
+				check_release_by_link(
+					release, most(va, release->first),
+					least(va + level_bytes(level) - 1, release->last), seen);
+			check_release_in(release, level - 1, next, va, seen);
+		}
+	}
+}
+
+static void check_release_in(const struct release *release, unsigned int level, unsigned int page,
+			     uint64_t base, uint64_t since)
+{
+	const uint64_t bytes = level_bytes(level);
+	unsigned int i = release->first > base ? (unsigned int)((release->first - base) / bytes)
+					       : 0;
+
+	for (; i < HM_MACHINE_ENTRIES && base + i * bytes <= release->last; i++)
+		check_release_entry(release, level, page * HM_MACHINE_ENTRIES + i, base + i * bytes,
+				    since);
+}
+
+static void check_release(const struct release *release)
+{
+	if (hm_machine->root && root_page() == release->number)
+		check_release_at(release, release->first);
+	else if (hm_machine->root)
+		check_release_in(release, LEVELS - 1, root_page(), UPPER_HALF, HM_MACHINE_NEVER);
+	hm_machine->table_level[release->number] = 0;
 }
 
 void hm_machine_release(unsigned int number, hm_va_t va, uint64_t bytes)
 {
-	const char *what = hm_machine->table_level[number] ? "table" : "page";
-	unsigned int cpu;
-	hm_va_t at = va;
+	const uint64_t first = va.val & ~(uint64_t)(HM_MACHINE_PAGE_BYTES - 1);
+	const struct release release = { number, first, va.val + bytes - 1, false };
 
 	step(HM_INSN_KINDS, "release", number, va.val);
-	for (; at.val - va.val < bytes; at.val += HM_MACHINE_PAGE_BYTES)
-		for (cpu = 0; cpu < hm_machine->config.cpus; cpu++)
-			if (hm_machine_may_reach(cpu, at, number))
-				hm_machine_violation("%s %u is freed while CPU %u may hold a "
-						     "translation by it of %#llx",
-						     what, number, cpu, (unsigned long long)at.val);
-	hm_machine->table_level[number] = 0;
+	check_release(&release);
+}
+
+void hm_machine_release_table(unsigned int number)
+{
+	struct release release = { .number = number, .table_only = true };
+	unsigned int level;
+
+	step(HM_INSN_KINDS, "release of a table", number, 0);
+	level = hm_machine->table_level[number];
+	if (!level) {
+		hm_machine_violation("page %u is released as a table, which it is not", number);
+		return;
+	}
+	release.first = hm_machine->table_base[number];
+	release.last = level == LEVELS ? UINT64_MAX : release.first + level_bytes(level) - 1;
+	check_release(&release);
 }
 
 /* ---- stores ---- */
 
-/* The page and what it links are tables of that level and below, from now on. */
-static void mark_table(unsigned int page, unsigned int level, uint64_t base)
+/* A leaf that is live, or becomes so, has a size that its level has. */
+static void check_shape(uint64_t value, unsigned int level, uint64_t va)
+{
+	if (!is_leaf(value, level))
+		return;
+	if (level ? level > BLOCK_LEVEL : !(value & TABLE))
+		hm_machine_violation("a block at %#llx that no level has", (unsigned long long)va);
+	else if (value & ADDRESS & (level_bytes(level) - 1))
+		hm_machine_violation("a block at %#llx whose address is not aligned",
+				     (unsigned long long)va);
+	else if (is_contiguous(value, level) && ((value ^ va) & ADDRESS & (group_bytes(level) - 1)))
+		hm_machine_violation("a contiguous entry at %#llx whose address is not aligned",
+				     (unsigned long long)va);
+}
+
+/* Whether two valid entries, at those places of one group, are of one mapping: if one is contiguous, the
+ * other has to be (Arm ARM D8.7.2). Software bits are none of hardware's business. */
+static bool is_consistent(uint64_t a, uint32_t where_a, uint64_t b, uint32_t where_b,
+			  unsigned int level)
+{
+	const uint64_t first_a = a -
+				 (where_a - first_of_group(where_a, level)) * level_bytes(level);
+	const uint64_t first_b = b -
+				 (where_b - first_of_group(where_b, level)) * level_bytes(level);
+
+	return !((first_a ^ first_b) & ~(CONTIGUOUS | SOFTWARE));
+}
+
+static void report_group(uint64_t va)
+{
+	hm_machine_violation(
+		"contiguous group at %#llx: entries differ while a walker may see the bit",
+		(unsigned long long)va);
+}
+
+/*
+ * A valid entry is stored in a group: whatever a walker may see of the group together with it is consistent
+ * with it where one of the two is contiguous. Invalid ones are not looked at: a group is made, and
+ * removed, one entry after another.
+ */
+static void check_group(uint32_t where, unsigned int level, uint64_t va, uint64_t value)
+{
+	const struct hm_machine_version stored = {
+		.issued = hm_machine->now,
+		.cpu = (uint8_t)hm_machine->cpu,
+		.epoch = hm_machine->cpus[hm_machine->cpu].epoch
+	};
+	const uint32_t first = first_of_group(where, level);
+	uint32_t i;
+
+	for (i = first; i < first + group_entries[level]; i++) {
+		const struct hm_machine_version *version = newest(i), *newer = NULL;
+
+		for (; version && !(newer && ordered(newer, &stored));
+		     newer = version, version = before(version)) {
+			bool matters = is_contiguous(version->value, level) ||
+				       (i != where && is_contiguous(value, level));
+
+			if (matters && (version->value & VALID) &&
+			    !is_consistent(version->value, i, value, where, level))
+				report_group(va);
+		}
+	}
+}
+
+/* The groups of a table that becomes live, where nobody sees what was there before. */
+static void check_new_groups(unsigned int page, unsigned int level, uint64_t base)
+{
+	unsigned int i, k;
+
+	for (i = 0; i < HM_MACHINE_ENTRIES; i++) {
+		const uint32_t where = page * HM_MACHINE_ENTRIES + i;
+		const uint32_t first = first_of_group(where, level);
+
+		if (!is_contiguous(current(where), level))
+			continue;
+		for (k = 0; k < group_entries[level]; k++)
+			if ((current(first + k) & VALID) &&
+			    !is_consistent(current(first + k), first + k, current(where), where,
+					   level))
+				report_group(base + i * level_bytes(level));
+	}
+}
+
+/* A link makes a table live, and what that leads to: all that fills it is ordered before the link, by the
+ * same CPU's DMB or by a DSB. The root has no link. */
+static void make_live(unsigned int page, unsigned int level, uint64_t base,
+		      const struct hm_machine_version *link)
 {
 	unsigned int i;
 
 	if (page >= HM_MACHINE_PAGES) {
-		hm_machine_violation("a link to page %u, which is not memory", page);
+		hm_machine_violation("a link for %#llx to what is not memory",
+				     (unsigned long long)base);
 		return;
 	}
+	if (!hm_machine->table_level[page])
+		hm_machine->table_since[page] = hm_machine->now;
 	hm_machine->table_level[page] = (uint8_t)(level + 1);
 	hm_machine->table_base[page] = base;
-	for (i = 0; level && i < HM_MACHINE_ENTRIES; i++) {
-		uint64_t value = current(page * HM_MACHINE_ENTRIES + i);
+	hm_machine->used[page] = true;
+	for (i = 0; i < HM_MACHINE_ENTRIES; i++) {
+		const struct hm_machine_version *fill = newest(page * HM_MACHINE_ENTRIES + i);
+		const uint64_t va = base + i * level_bytes(level);
 
-		if (is_link(value, level))
-			mark_table(page_of(value), level - 1, base + i * level_bytes(level));
+		if (!fill)
+			continue;
+		if (link && !ordered(fill, link))
+			hm_machine_violation("table %u is linked: a walker may see that before its "
+					     "entry %u",
+					     page, i);
+		check_shape(fill->value, level, va);
+		if (is_link(fill->value, level))
+			make_live(page_of(fill->value), level - 1, va, link);
 	}
-}
-
-/* Whether the table, at that level, says of the same memory just what the block says. */
-static bool same_as_block(unsigned int page, unsigned int level, uint64_t block)
-{
-	unsigned int i;
-
-	for (i = 0; page < HM_MACHINE_PAGES && i < HM_MACHINE_ENTRIES; i++) {
-		uint64_t piece = block + i * level_bytes(level);
-
-		if (!level) /* pages have the bit that blocks have not */
-			piece |= TABLE;
-		if (current(page * HM_MACHINE_ENTRIES + i) != piece)
-			return false;
-	}
-	return page < HM_MACHINE_PAGES;
+	if (hm_machine->sizes)
+		check_new_groups(page, level, base);
 }
 
 /*
  * Whether a valid entry may be replaced by another without being invalid, and invalidated, between (Arm ARM
  * D8.17.1): permissions and software bits may; from not global to global may not; nor other memory, nor
- * another type. Another size of the same memory may from BBM level 2 on.
+ * another type. Another size of just the same may: of a group from BBM level 1 on, of a block from 2 on.
  */
 static bool may_follow(uint64_t old, uint64_t value, unsigned int level)
 {
+	const unsigned int bbm_level = hm_machine->config.bbm_level;
 	bool was_link = is_link(old, level), links = is_link(value, level);
 
 	if (old == value)
 		return true;
 	if (was_link != links)
-		return hm_machine->config.bbm_level >= 2 &&
-		       same_as_block(page_of(was_link ? old : value), level - 1,
-				     was_link ? value : old);
+		return bbm_level >= 2 && !differences(page_of(was_link ? old : value), level - 1,
+						      was_link ? value : old);
 	if (links || ((old & NOT_GLOBAL) && !(value & NOT_GLOBAL)))
 		return false;
+	if ((old ^ value) & CONTIGUOUS)
+		return bbm_level >= 1 && (old ^ value) == CONTIGUOUS;
 	return !((old ^ value) & (ADDRESS | MEMORY_TYPE));
 }
 
-/* An entry of a live table turns valid: no CPU may still hold another entry for the same address. */
-static void check_break_before_make(uint32_t where, unsigned int level, uint64_t va, uint64_t value)
+/* Whether it is a change of size, where those may be, that would be right if it were nothing else. */
+static bool changes_more_than_size(uint64_t old, uint64_t value, unsigned int level)
 {
-	const struct hm_machine_version *version = newest(where), *newer = NULL;
+	const unsigned int bbm_level = hm_machine->config.bbm_level;
+	bool was_link = is_link(old, level), links = is_link(value, level);
+
+	if (was_link != links)
+		return bbm_level >= 2 && !(differences(page_of(was_link ? old : value), level - 1,
+						       was_link ? value : old) &
+					   (ADDRESS | VALID));
+	return bbm_level >= 1 && !links && ((old ^ value) & CONTIGUOUS) &&
+	       !((old ^ value) & ADDRESS);
+}
+
+static void report_break_before_make(unsigned int cpu, uint64_t va)
+{
+	hm_machine_violation("break-before-make: CPU %u may hold the old entry for %#llx", cpu,
+			     (unsigned long long)va);
+}
+
+/* Nobody may hold what that version, or one that it replaced, says of the entry's addresses, if it is not
+ * what `made` says. Those of an earlier life of the table do not count. */
+static void check_held(const struct hm_machine_version *newer, uint32_t where, unsigned int level,
+		       uint64_t va, const struct making *made, bool same_place)
+{
+	const uint64_t since = hm_machine->table_since[where / HM_MACHINE_ENTRIES];
+	const struct hm_machine_version *version;
 	unsigned int cpu;
 
-	for (; version;
-	     newer = version,
-	     version = version->older ? &hm_machine->versions[version->older - 1] : NULL) {
-		if (!is_cached(version->value, level) || may_follow(version->value, value, level))
+	for (; newer->issued >= since && (version = before(newer)); newer = version) {
+		if (!is_cached(version->value, level) ||
+		    (same_place ? may_follow(version->value, made->value, level)
+				: is_leaf(version->value, level) &&
+					  fits(version->value, level, made, va)))
 			continue;
 		for (cpu = 0; cpu < hm_machine->config.cpus; cpu++)
-			if (!newer ||
-			    !(is_link(version->value, level)
-				      ? emptied(newer->completed, va, level_bytes(level))
-				      : floor_of(cpu, va, level, false, false) > newer->completed))
-				hm_machine_violation(
-					"break-before-make: CPU %u may hold the old entry for %#llx",
-					cpu, (unsigned long long)va);
+			if (!(is_link(version->value, level)
+				      ? emptied(newer->completed, va, level)
+				      : floor_of(cpu, va, SINGLE(level)) > newer->completed))
+				report_break_before_make(cpu, va);
 	}
 }
 
-/* A link is stored: what fills its table is ordered before it, by the same CPU's DMB or by a DSB. */
-static void check_fill(unsigned int page)
+static void check_held_at(uint64_t va, const struct making *made)
+{
+	/* But for TLBIs of its own, every CPU may hold what the first one may. */
+	const unsigned int cpus = hm_machine->locals ? hm_machine->config.cpus : 1;
+	unsigned int cpu;
+
+	for (cpu = 0; cpu < cpus && hm_machine->root; cpu++) {
+		struct walk walk = {
+			.cpu = cpu, .va = va, .wanted = HM_MACHINE_PAGES, .made = *made
+		};
+
+		do_walk(&walk);
+		if (walk.clash)
+			report_break_before_make(cpu, va);
+	}
+}
+
+/* The same of all that may be held of the address by other entries: of other levels, and of the group. What
+ * is smaller may be held in parts, which invalidations have left. */
+static void check_held_elsewhere(uint64_t va, const struct making *made)
+{
+	const uint64_t last = va + level_bytes(made->level) - 1;
+	unsigned int i;
+
+	check_held_at(va, made);
+	for (i = hm_machine->invalidation_count; made->level && i--;) {
+		const struct hm_machine_invalidation *each = &hm_machine->invalidations[i];
+		uint64_t at[2];
+		unsigned int n;
+
+		if (!each->pages && takes_all_below(each, made->level))
+			break;
+		for (n = limits_within(each, va, last, at); n--;)
+			check_held_at(at[n], made);
+	}
+}
+
+/* A contiguous entry is made: it may be held for its neighbours' addresses. That those which
+ * are valid say the same, if not in the same size, is for check_group() to see. */
+static void check_held_of_group(uint32_t where, unsigned int level, uint64_t va,
+				const struct making *made)
+{
+	const uint32_t first = first_of_group(where, level);
+	uint32_t i;
+
+	for (i = first; i < first + group_entries[level]; i++) {
+		const struct hm_machine_version *last = i == where ? NULL : newest(i);
+		const uint64_t neighbour = va + (uint64_t)((int64_t)i - where) * level_bytes(level);
+
+		if (!last)
+			continue;
+		if (!(last->value & VALID))
+			check_held(last, i, level, neighbour, made, false);
+		else if (!hm_machine->config.bbm_level && !(last->value & CONTIGUOUS))
+			report_break_before_make(0, neighbour);
+	}
+}
+
+/* An entry of a live table turns valid, or another: no CPU may still hold another one for the same address.
+ * Where the last one was valid, all that may be held beside it was held against it when it was stored. */
+static void check_break_before_make(uint32_t where, unsigned int level, uint64_t va, uint64_t value)
+{
+	const struct hm_machine_version *last = newest(where);
+	const struct making made = { value, level };
+
+	if (is_contiguous(value, level))
+		check_held_of_group(where, level, va, &made);
+	if (last && (last->value & VALID) && may_follow(last->value, value, level))
+		return;
+	if (last && is_cached(last->value, level)) {
+		if (changes_more_than_size(last->value, value, level))
+			hm_machine_violation("size and attributes of %#llx change in one step",
+					     (unsigned long long)va);
+		report_break_before_make(0, va);
+		return;
+	}
+	if (last)
+		check_held(last, where, level, va, &made, true);
+	if (hm_machine->sizes)
+		check_held_elsewhere(va, &made);
+}
+
+/* What a table that walkers may use is given. */
+static void check_live_store(uint32_t where, unsigned int level, uint64_t value)
 {
 	const struct hm_machine_version link = { .issued = hm_machine->now,
 						 .cpu = (uint8_t)hm_machine->cpu,
 						 .epoch = hm_machine->cpus[hm_machine->cpu].epoch };
-	unsigned int i;
+	const unsigned int page = where / HM_MACHINE_ENTRIES, index = where % HM_MACHINE_ENTRIES;
+	const uint64_t va = hm_machine->table_base[page] + index * level_bytes(level);
 
-	for (i = 0; page < HM_MACHINE_PAGES && i < HM_MACHINE_ENTRIES; i++) {
-		const struct hm_machine_version *fill = newest(page * HM_MACHINE_ENTRIES + i);
+	if (!(value & VALID))
+		return;
+	check_shape(value, level, va);
+	check_break_before_make(where, level, va, value);
+	if (is_contiguous(value, level) || had_contiguous(page, index, level))
+		check_group(where, level, va, value);
+	if (is_link(value, level))
+		make_live(page_of(value), level - 1, va, &link);
+}
 
-		if (fill && !ordered(fill, &link))
-			hm_machine_violation("table %u is linked: a walker may see that before its "
-					     "entry %u",
-					     page, i);
-	}
+/* Blocks lack the bit that links and pages have. */
+static void note_size(uint32_t where, uint64_t value)
+{
+	const uint32_t index = where % HM_MACHINE_ENTRIES;
+
+	if (!(value & VALID) || (value & (TABLE | CONTIGUOUS)) == TABLE)
+		return;
+	hm_machine->sizes = true;
+	if (value & CONTIGUOUS)
+		hm_machine->contiguous[where / HM_MACHINE_ENTRIES]
+				      [index / HM_MACHINE_SMALLEST_GROUP] = true;
 }
 
 static void store(uint32_t where, uint64_t value)
@@ -896,16 +1510,8 @@ static void store(uint32_t where, uint64_t value)
 	unsigned int page = where / HM_MACHINE_ENTRIES, level = m->table_level[page];
 	struct hm_machine_version *version;
 
-	if (level--) {
-		uint64_t va = m->table_base[page] + where % HM_MACHINE_ENTRIES * level_bytes(level);
-
-		if (value & VALID)
-			check_break_before_make(where, level, va, value);
-		if (is_link(value, level)) {
-			check_fill(page_of(value));
-			mark_table(page_of(value), level - 1, va);
-		}
-	}
+	if (level--)
+		check_live_store(where, level, value);
 	if (m->version_count == HM_MACHINE_VERSIONS) {
 		hm_machine_violation("the run is too long for the machine: too many stores");
 		return;
@@ -917,6 +1523,8 @@ static void store(uint32_t where, uint64_t value)
 	version->older = m->newest[where];
 	version->cpu = (uint8_t)m->cpu;
 	version->epoch = m->cpus[m->cpu].epoch;
+	note_size(where, value);
+	m->used[page] = true;
 	m->newest[where] = m->version_count;
 	m->memory[page][where % HM_MACHINE_ENTRIES].val = value;
 }
@@ -939,6 +1547,9 @@ static void check_linear(uint32_t where)
 	else if (walk.faults || !walk.permitted)
 		hm_machine_violation("a store to page %u where the linear map has no translation",
 				     page);
+	else if (!check_conflict(&walk) && walk.stale)
+		hm_machine_violation("stale translation of %#llx after an owed TLBI",
+				     (unsigned long long)va.val);
 }
 
 void hm_machine_set_linear(uint64_t linear)
@@ -1077,6 +1688,54 @@ void hm_machine_isb(void)
 	synchronise(hm_machine->cpu);
 }
 
+/* A level as operands of TLBIs have it, 3 for the leaves: only entries of that one need go. */
+static void hint(struct hm_machine_invalidation *each, uint64_t lookup_level)
+{
+	each->hint = (uint8_t)(4 - lookup_level);
+	if (each->hint > BLOCK_LEVEL + 1)
+		hm_machine_violation("TLBI with a level hint for a level that has no leaves");
+}
+
+/* RVA*: BaseADDR (36:0) is a page's number, signed; TTL (38:37), NUM, SCALE, TG. */
+static void name_range(struct hm_machine_invalidation *each, uint64_t operand)
+{
+	each->first_page = (uint64_t)((int64_t)(operand << 27) >> 27) & PAGE_NUMBER;
+	each->pages = ((operand >> 39 & 31) + 1) << (5 * (operand >> 44 & 3) + 1);
+	if (operand >> 37 & 3)
+		hint(each, operand >> 37 & 3);
+	if (each->hint &&
+	    (each->first_page & (level_bytes(each->hint - 1u) / HM_MACHINE_PAGE_BYTES - 1)))
+		hm_machine_violation("TLBI by range with a level hint that it is not aligned to");
+	if ((operand >> 46 & 3) != GRANULE)
+		hm_machine_violation("TLBI by range for another granule");
+	if (!hm_machine->config.has_tlbi_range)
+		hm_machine_violation("TLBI by range on a machine without it");
+}
+
+/* VA*: VA[55:12] in 43:0 whatever the granule, which ignores the low ones; TTL (47:44). */
+static void name_page(struct hm_machine_invalidation *each, uint64_t operand)
+{
+	each->first_page = (operand & ((UINT64_C(1) << 44) - 1)) >> (SHIFT - 12);
+	each->pages = 1;
+	if (!(operand >> 44 & 15))
+		return;
+	hint(each, operand >> 44 & 3);
+	if ((operand >> 46 & 3) != GRANULE)
+		hm_machine_violation("TLBI with a level hint for another granule");
+}
+
+/* The last invalidation that took walk caches too, + 1, 0: none. */
+static uint16_t last_tables(void)
+{
+	const unsigned int count = hm_machine->invalidation_count;
+	const struct hm_machine_invalidation *last;
+
+	if (!count)
+		return 0;
+	last = &hm_machine->invalidations[count - 1];
+	return last->tables ? (uint16_t)count : last->older_tables;
+}
+
 void hm_machine_tlbi(enum hm_insn_kind kind, uint64_t operand)
 {
 	struct hm_machine *m = hm_machine;
@@ -1094,48 +1753,51 @@ void hm_machine_tlbi(enum hm_insn_kind kind, uint64_t operand)
 		hm_machine_violation("the run is too long for the machine: too many TLBIs");
 		return;
 	}
-	each = &m->invalidations[m->invalidation_count++];
+	each = &m->invalidations[m->invalidation_count];
 	each->issued = m->now;
 	each->cpu = (uint8_t)m->cpu;
 	each->tables = !leaves;
+	each->older_tables = last_tables();
 	each->completed = each->synchronised = false;
 	each->local = kind == HM_INSN_TLBI_VMALLE1;
-	if (kind == HM_INSN_TLBI_VMALLE1IS || kind == HM_INSN_TLBI_VMALLE1) {
+	each->hint = 0;
+	each->first_page = each->pages = 0; /* everything */
+	m->locals |= each->local;
+	if (kind == HM_INSN_TLBI_VMALLE1IS || kind == HM_INSN_TLBI_VMALLE1)
 		advance(m->cpu, 1);
-		each->first_page = each->pages = 0; /* everything */
-	} else if (range) {
-		/* BaseADDR is signed: VA[48:12]. */
-		each->first_page = (uint64_t)((int64_t)(operand << 27) >> 27) &
-				   ((UINT64_C(1) << 44) - 1);
-		each->pages = ((operand >> 39 & 31) + 1) << (5 * (operand >> 44 & 3) + 1);
-		if ((operand >> 46 & 3) != 1)
-			hm_machine_violation("TLBI by range for another granule than 4K");
-		if (operand >> 37 & 3)
-			hm_machine_violation("TLBI with a level hint: no rule yet");
-		if (!m->config.has_tlbi_range)
-			hm_machine_violation("TLBI by range on a machine without it");
-	} else {
-		each->first_page = operand & ((UINT64_C(1) << 44) - 1);
-		each->pages = 1;
-		if (operand >> 44 & 15)
-			hm_machine_violation("TLBI with a level hint: no rule yet");
-	}
+	else if (range)
+		name_range(each, operand);
+	else
+		name_page(each, operand);
+	m->invalidation_count++;
 }
 
 /* ---- start ---- */
 
+static void clear_page(struct hm_machine *machine, unsigned int page)
+{
+	machine->used[page] = false;
+	machine->table_level[page] = 0;
+	memset(machine->contiguous[page], 0, sizeof(machine->contiguous[page]));
+	memset(&machine->newest[page * HM_MACHINE_ENTRIES], 0,
+	       HM_MACHINE_ENTRIES * sizeof(machine->newest[0]));
+	memset(machine->memory[page], 0, sizeof(machine->memory[page]));
+}
+
 void hm_machine_start(struct hm_machine *machine, const struct hm_machine_config *config)
 {
-	/* Versions, invalidations, events and stacks count by their own numbers; the rest is zeroed. */
+	/* Versions, invalidations, events and stacks count by their own numbers; of memory only what was used
+	 * is cleared, which is little of it; the rest is zeroed. */
 	memset(machine, 0, offsetof(struct hm_machine, threads));
 	for (unsigned int i = 0; i < HM_MACHINE_THREADS; i++)
 		memset(&machine->threads[i], 0, offsetof(struct hm_machine_thread, stack));
 	machine->thread_count = machine->running = 0;
 	machine->root = machine->software_root = NULL;
 	machine->scheduling = false;
-	memset(machine->table_level, 0, sizeof(machine->table_level));
-	memset(machine->newest, 0, sizeof(machine->newest));
-	memset(machine->memory, 0, sizeof(machine->memory));
+	for (unsigned int i = 0; i < HM_MACHINE_PAGES; i++)
+		if (machine->used[i])
+			clear_page(machine, i);
+	machine->sizes = machine->locals = false;
 	machine->version_count = machine->invalidation_count = machine->events = 0;
 	machine->config = *config;
 	machine->random = config->seed * 2 + 1; /* never 0, where the generator would stay */
@@ -1148,7 +1810,7 @@ void hm_machine_start(struct hm_machine *machine, const struct hm_machine_config
 void hm_machine_set_root(unsigned int number)
 {
 	hm_machine->root = hm_machine->software_root = hm_machine->memory[number];
-	mark_table(number, LEVELS - 1, UINT64_C(0xffff000000000000));
+	make_live(number, LEVELS - 1, UPPER_HALF, NULL);
 }
 
 void hm_machine_settle(void)
@@ -1160,6 +1822,7 @@ void hm_machine_settle(void)
 		m->versions[i].completed = m->now;
 	m->now++;
 	/* An invalidation of everything, by nobody in particular. */
+	m->locals = false;
 	m->invalidation_count = 1;
 	m->invalidations[0] = (struct hm_machine_invalidation){
 		.issued = m->now, .tables = true, .completed = true, .synchronised = true

@@ -31,10 +31,14 @@
  *          A register's old and new value are both in effect until the context synchronisation event that
  *          follows the write, and for TCR2_EL1 and PIR_EL1 until a TLBI after that one. The library's
  *          stores are judged by the descriptors of the linear map (hm_machine_set_linear()).
+ * SIZES    A contiguous entry (bit 52) may be held for all of its group, blocks and tables may replace one
+ *          another from BBM level 2 on, and a TLBI with a level hint takes leaves of that level alone. The
+ *          granule is the build's: HM_PORT_ARM64_PAGE_SHIFT, for machine.c too.
  * NOT HERE Loads and stores of plain memory, and loads of entries, are in order. User mode, the order of
- *          GCS stores, instruction fetch and level hints have no rules yet: see "To be added" in
+ *          GCS stores and instruction fetch have no rules yet: see "To be added" in
  *          ports/hosted/README.md.
- * STATE    struct hm_machine, the caller's, large; one runs at a time in a host thread.
+ * STATE    struct hm_machine, the caller's, large, all-zero before its first start; one runs at a time in a
+ *          host thread.
  */
 #ifndef HM_MACHINE_H
 #define HM_MACHINE_H
@@ -51,10 +55,14 @@
 #define HM_MACHINE_CPUS 4
 #define HM_MACHINE_THREADS 8
 #define HM_MACHINE_PAGES 64 /* of memory, tables and data */
-#define HM_MACHINE_PAGE_BYTES 4096
-#define HM_MACHINE_ENTRIES 512
-#define HM_MACHINE_VERSIONS 16384 /* stores to tables that one run may do */
-#define HM_MACHINE_INVALIDATIONS 4096 /* TLBIs that one run may do */
+#ifndef HM_PORT_ARM64_PAGE_SHIFT
+#define HM_PORT_ARM64_PAGE_SHIFT 12 /* the granule: 12 (4K), 14 (16K), 16 (64K) */
+#endif
+#define HM_MACHINE_PAGE_BYTES (1 << HM_PORT_ARM64_PAGE_SHIFT)
+#define HM_MACHINE_ENTRIES (HM_MACHINE_PAGE_BYTES / 8)
+#define HM_MACHINE_SMALLEST_GROUP 16 /* entries that the contiguous bit makes one, at the least */
+#define HM_MACHINE_VERSIONS (128 * HM_MACHINE_ENTRIES) /* stores to tables that one run may do */
+#define HM_MACHINE_INVALIDATIONS 16384 /* TLBIs that one run may do */
 #define HM_MACHINE_TRACE 64 /* last events, for the report */
 #define HM_MACHINE_STACK (64 * 1024)
 #define HM_MACHINE_NEVER UINT64_MAX
@@ -66,8 +74,9 @@ struct hm_machine_config {
 	unsigned int interleave, interrupt;
 	bool has_tlbi_range;
 	unsigned int key_style; /* HM_KEY_STYLE_NONE or _WINDOW; 0 is the former */
-	/* 0, 1: a block's size changes by break-before-make only; 2: without, but a conflict abort may
-	 * come until the TLBI; 3: without, and none comes (Arm ARM D8.17.1, FEAT_BBM). */
+	/* What may change its size without break-before-make (Arm ARM D8.17.2, FEAT_BBM). 0: nothing; 1: the
+	 * contiguous bit; 2: blocks and tables too. A conflict abort may come until the TLBI, but for 3: none
+	 * comes. */
 	unsigned int bbm_level;
 	/* The exception vector: runs on the interrupted thread, between two context synchronisation
 	 * events (SCTLR_EL1.EIS and EOS are 1), and does what the kernel does there. NULL: no
@@ -76,6 +85,12 @@ struct hm_machine_config {
 	/* What each CPU executes first, when hm_machine_run() begins; registers are as after a reset. NULL:
 	 * nothing. */
 	void (*start)(void);
+	/* The kernel's side of direct_map.h, if the code under test uses it: hm_port_pgtable_alloc(),
+	 * _free(), hm_port_direct_map_break(), _mend(). */
+	bool (*alloc_table)(hm_pa_t *table);
+	void (*free_table)(hm_pa_t table);
+	int (*break_range)(hm_va_t va, uint64_t bytes);
+	void (*mend_range)(hm_va_t va, uint64_t bytes);
 };
 
 enum hm_machine_outcome { HM_MACHINE_DONE, HM_MACHINE_FAULT };
@@ -92,8 +107,10 @@ struct hm_machine_version {
 
 struct hm_machine_invalidation {
 	uint64_t issued;
-	uint64_t first_page, pages; /* of virtual addresses */
+	uint64_t first_page, pages; /* of virtual addresses; no pages: of all */
+	uint16_t older_tables; /* the one before it that took walk caches, + 1; 0: none */
 	uint8_t cpu;
+	uint8_t hint; /* the level of leaves that it names + 1, 0: it names none */
 	bool tables; /* walk caches too */
 	bool local; /* of that CPU only */
 	bool completed; /* by a DSB ISH of that CPU */
@@ -168,6 +185,13 @@ struct hm_machine {
 	/* Per page: the level of the live table in it + 1, 0: no table; and what it translates. */
 	uint8_t table_level[HM_MACHINE_PAGES];
 	uint64_t table_base[HM_MACHINE_PAGES];
+	uint64_t table_since[HM_MACHINE_PAGES]; /* when it was linked */
+	bool used[HM_MACHINE_PAGES]; /* stored to, or a table: what the next start has to clear */
+	/* Whether a contiguous entry ever was there: only then a walk has to look at the neighbours. */
+	bool contiguous[HM_MACHINE_PAGES][HM_MACHINE_ENTRIES / HM_MACHINE_SMALLEST_GROUP];
+	/* Whether entries of more than one size, TLBIs of one CPU alone, were ever there: what costs to look
+	 * for only then. */
+	bool sizes, locals;
 	uint32_t newest[HM_MACHINE_PAGES * HM_MACHINE_ENTRIES]; /* version + 1, 0: always was 0 */
 	struct hm_machine_version versions[HM_MACHINE_VERSIONS];
 	unsigned int version_count;
@@ -181,8 +205,9 @@ struct hm_machine {
 /* The machine that the instructions act on; set by hm_machine_start(). */
 extern struct hm_machine *hm_machine;
 
-/* A machine as new: memory zero, no tables, every CPU synchronised. Outside hm_machine_run() code
- * runs on CPU 0 as thread 0, without interleaving or interrupts: for setting tables up. */
+/* A machine as new: memory zero (but for plain stores to what never was a table), no tables, every CPU
+ * synchronised. Outside hm_machine_run() code runs on CPU 0 as thread 0, without interleaving or interrupts:
+ * for setting tables up. */
 void hm_machine_start(struct hm_machine *machine, const struct hm_machine_config *config);
 /* Memory page `number` is the top-level table, empty. */
 void hm_machine_set_root(unsigned int number);
@@ -220,6 +245,10 @@ bool hm_machine_may_succeed(hm_va_t va, enum hm_access access);
 bool hm_machine_may_reach(unsigned int cpu, hm_va_t va, unsigned int number);
 /* The page is given to another use: no CPU may reach it by [va, va + bytes). */
 void hm_machine_release(unsigned int number, hm_va_t va, uint64_t bytes);
+/* The page was a table, and is given to another use: no CPU may come by it, for any address that it
+ * translated. Tables below it are released by themselves. That it is mapped, in a linear map for one, does
+ * not matter. */
+void hm_machine_release_table(unsigned int number);
 
 /* Says what is wrong, once. */
 void hm_machine_violation(const char *format, ...) __attribute__((format(printf, 1, 2)));

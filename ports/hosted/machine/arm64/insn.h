@@ -126,6 +126,17 @@ static inline uint64_t hm_insn_mrs_id_aa64mmfr3_el1(void)
 	return hm_machine->config.key_style == HM_KEY_STYLE_WINDOW ? UINT64_C(0x10101) : 0;
 }
 
+static inline uint64_t hm_insn_mrs_id_aa64mmfr2_el1(void)
+{
+	return (uint64_t)hm_machine->config.bbm_level << 52;
+}
+
+/* Software (implementer 0), and no CPU that is known for anything. */
+static inline uint64_t hm_insn_mrs_midr_el1(void)
+{
+	return UINT64_C(0xf0000);
+}
+
 static inline uint64_t hm_insn_mrs_id_aa64isar0_el1(void)
 {
 	return hm_machine->config.has_tlbi_range ? UINT64_C(2) << 56 : 0;
