@@ -1126,52 +1126,57 @@ static HM_NOINLINE_ bool hm_direct_map_is_uniform_(uint64_t start, uint64_t end,
 	return true;
 }
 
-/* Whether that range may be invalid for a moment, as far as this module knows. */
-static inline bool hm_direct_map_may_break_(bool live, const struct hm_direct_map_slot_ *slot,
-					    uint64_t start, uint64_t end)
+/* A collapse in the making. */
+struct hm_direct_map_collapse_ {
+	struct hm_direct_map *map;
+	bool live;
+	uint64_t start, last; /* addresses: entries and groups that reach beyond stay as they are */
+	struct hm_direct_map_unlinked_ unlinked;
+};
+
+/* Whether the entries of [start, end), of which slot is the first, may be replaced. */
+static inline bool hm_direct_map_may_join_(const struct hm_direct_map_collapse_ *collapse,
+					   const struct hm_direct_map_slot_ *slot, uint64_t end)
 {
-	return live || (!hm_direct_map_runs_on_(start, end, true) &&
-			!hm_direct_map_tables_in_(slot->start, start, end));
+	return slot->start >= collapse->start && end - 1 <= collapse->last &&
+	       (collapse->live || (!hm_direct_map_runs_on_(slot->start, end, true) &&
+				   !hm_direct_map_tables_in_(slot->start, slot->start, end)));
 }
 
 /* The tables below that entry, if it is one link too many, become a block. */
-static inline void hm_direct_map_join_table_(struct hm_direct_map *map, bool live,
-					     const struct hm_direct_map_slot_ *slot,
-					     struct hm_direct_map_unlinked_ *unlinked)
+static inline void hm_direct_map_join_table_(struct hm_direct_map_collapse_ *collapse,
+					     const struct hm_direct_map_slot_ *slot)
 {
 	struct hm_leaf leaf;
 	hm_pte_t block;
 
-	if (!hm_direct_map_is_link_(slot) ||
-	    !hm_direct_map_contains_(map, slot->start, slot->end) ||
-	    !hm_direct_map_is_uniform_(slot->start, slot->end, 0, &leaf) ||
-	    !hm_direct_map_may_break_(live, slot, slot->start, slot->end))
+	if (!hm_direct_map_is_link_(slot) || !hm_direct_map_may_join_(collapse, slot, slot->end) ||
+	    !hm_direct_map_is_uniform_(slot->start, slot->end, 0, &leaf))
 		return;
 	leaf.contiguous = false;
 	block = hm_port_leaf_encode(&leaf, slot->level);
-	hm_direct_map_break_(map, live, slot, 1);
+	hm_direct_map_break_(collapse->map, collapse->live, slot, 1);
 	hm_pte_set_kernel(slot->ptep, block);
-	hm_direct_map_made_(live);
-	map->counts.entries++;
-	map->counts.collapses++;
-	hm_direct_map_unlink_(map, unlinked, slot);
+	hm_direct_map_made_(collapse->live);
+	collapse->map->counts.entries++;
+	collapse->map->counts.collapses++;
+	hm_direct_map_unlink_(collapse->map, &collapse->unlinked, slot);
 }
 
-/* The entries around that one, if they could be a contiguous group, become it. */
-static inline void hm_direct_map_join_group_(struct hm_direct_map *map, bool live,
+/* The entries from that one on, if they could be a contiguous group, become it. */
+static inline void hm_direct_map_join_group_(struct hm_direct_map_collapse_ *collapse,
 					     const struct hm_direct_map_slot_ *slot)
 {
-	const uint64_t end = slot->start + hm_direct_map_group_bytes_(slot->level);
+	const uint64_t end = hm_direct_map_group_end_(slot);
 	struct hm_direct_map_entries_ entries;
 
 	entries.slot = *slot;
 	if (!hm_port_pte_is_valid(slot->pte) || hm_direct_map_is_link_(slot) ||
 	    !hm_port_leaf_decode(slot->pte, slot->level, &entries.leaf) ||
-	    entries.leaf.contiguous || !hm_direct_map_contains_(map, slot->start, end) ||
-	    !hm_direct_map_is_uniform_(slot->start, end, slot->level, &entries.leaf) ||
-	    !hm_direct_map_may_break_(live, slot, slot->start, end))
+	    entries.leaf.contiguous || !hm_direct_map_may_join_(collapse, slot, end) ||
+	    !hm_direct_map_is_uniform_(slot->start, end, slot->level, &entries.leaf))
 		return;
-	hm_direct_map_set_group_(map, live, &entries, true);
+	hm_direct_map_set_group_(collapse->map, collapse->live, &entries, true);
 }
 
 /*
@@ -1180,36 +1185,47 @@ static inline void hm_direct_map_join_group_(struct hm_direct_map *map, bool liv
  * For everything: the map's own start and size. Nothing in a map of pages only.
  *
  * Walkers that do not hold the map's lock may go on: see hm_port_pgtable_free(). Below BBM level 3 -HM_EBUSY
- * if the port refuses to break the range, the blocks and groups around it included; what the running code
- * stands on is left as it is.
+ * if the port refuses to break the range with the largest blocks around it; groups that reach beyond those
+ * stay single, and what the running code stands on is left as it is.
  */
 static inline HM_MUST_USE_ int hm_direct_map_collapse(struct hm_direct_map *map, hm_va_t va,
 						      uint64_t bytes)
 {
-	const bool live = hm_port_bbm_level() >= 3;
+	const uint64_t largest = hm_direct_map_bytes_(HM_PORT_PGTABLE_BLOCK_LEVEL);
 	const uint64_t end = va.val + bytes;
-	struct hm_direct_map_unlinked_ unlinked;
+	struct hm_direct_map_collapse_ collapse;
 	struct hm_direct_map_slot_ slot;
 	hm_lazy_mmu_token_t tok;
 	unsigned int level;
+	hm_va_t broken;
 	uint64_t at;
 	int error = hm_direct_map_check_(map, va, bytes);
 
 	if (error || map->pages_only)
 		return error;
-	if (!live)
-		error = hm_port_direct_map_break(map->start, map->bytes);
+	collapse.map = map;
+	collapse.live = hm_port_bbm_level() >= 3;
+	collapse.start = map->start.val;
+	collapse.last = map->start.val + (map->bytes - 1);
+	collapse.unlinked.n = 0;
+	if (!collapse.live) {
+		if (hm_direct_map_down_(va.val, largest) > collapse.start)
+			collapse.start = hm_direct_map_down_(va.val, largest);
+		if (((end - 1) | (largest - 1)) < collapse.last)
+			collapse.last = (end - 1) | (largest - 1);
+		broken.val = collapse.start;
+		error = hm_port_direct_map_break(broken, collapse.last - collapse.start + 1);
+	}
 	if (error)
 		return error;
-	unlinked.n = 0;
 	tok = hm_lazy_mmu_enter();
 	for (level = HM_PORT_PGTABLE_BLOCK_LEVEL; level; level--) {
 		for (at = va.val; at < end; at = slot.end) {
 			slot = hm_direct_map_at_(at, level);
 			if (slot.level == level)
-				hm_direct_map_join_table_(map, live, &slot, &unlinked);
+				hm_direct_map_join_table_(&collapse, &slot);
 		}
-		hm_direct_map_free_unlinked_(map, &unlinked);
+		hm_direct_map_free_unlinked_(map, &collapse.unlinked);
 	}
 	for (level = 0; level <= HM_PORT_PGTABLE_BLOCK_LEVEL; level++) {
 		const uint64_t group = hm_direct_map_group_bytes_(level);
@@ -1218,12 +1234,14 @@ static inline HM_MUST_USE_ int hm_direct_map_collapse(struct hm_direct_map *map,
 		     at<end; at = slot.level> level ? slot.end : hm_direct_map_after_(at, group)) {
 			slot = hm_direct_map_at_(at, level);
 			if (slot.level == level && hm_port_leaf_group(level) > 1)
-				hm_direct_map_join_group_(map, live, &slot);
+				hm_direct_map_join_group_(&collapse, &slot);
 		}
 	}
 	hm_lazy_mmu_leave(tok);
-	if (!live)
-		hm_port_direct_map_mend(map->start, map->bytes);
+	if (!collapse.live) {
+		broken.val = collapse.start;
+		hm_port_direct_map_mend(broken, collapse.last - collapse.start + 1);
+	}
 	return 0;
 }
 
