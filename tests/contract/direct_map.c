@@ -1373,8 +1373,7 @@ CASE(collapse_by_break_before_make)
 	watched = entry_at(0, 1);
 	EXPECT(right(collapse(0, BLOCKS(1))) && breaks() == 1);
 	/* The largest blocks around the range, as far as the map reaches. */
-	EXPECT(break_offset == 0 &&
-	       break_bytes == BLOCKS(HM_PORT_PGTABLE_BLOCK_LEVEL > 1 ? 3 : 1));
+	EXPECT(break_offset == 0 && break_bytes == BLOCKS(HM_PORT_PGTABLE_BLOCK_LEVEL > 1 ? 3 : 1));
 	EXPECT(seen_count == 2 && seen[0].what == HM_INVALIDATE_TABLES && !seen[0].watched.val);
 	EXPECT(seen[0].offset == 0 && seen[0].bytes == BLOCKS(1) && DID(entries) == 2);
 	watched = entry_at(BLOCKS(1) + PAGES(GROUP - 1), 0);

@@ -424,12 +424,19 @@ static void operate(struct worker *self)
 	}
 }
 
+/* Whether the machine still remembers all that one more operation can do, on every thread. */
+static bool is_short(void)
+{
+	return hm_machine->version_count < HM_MACHINE_VERSIONS / 2 &&
+	       hm_machine->invalidation_count < HM_MACHINE_INVALIDATIONS / 2;
+}
+
 static void body(void *argument)
 {
 	struct worker *self = argument;
 	unsigned int i;
 
-	while (program.left)
+	while (program.left && is_short())
 		operate(self);
 	lock();
 	if (hm_direct_map_collapse(&program.map, program.map.start, program.map.bytes) &&

@@ -175,3 +175,77 @@ CASE(permissions)
 	EXPECT(permits(HM_ARM64_USER_RO & ~HM_ARM64_PXN, HM_ACCESS_EXECUTE));
 	EXPECT(!permits(HM_ARM64_KERNEL_RW & ~HM_ARM64_ACCESSED, HM_ACCESS_READ));
 }
+
+/* A leaf of the linear map: taken apart, put together again, and all that it may say. */
+CASE(leaves_of_a_linear_map)
+{
+	const uint64_t attributes[] = { HM_ARM64_KERNEL_RW, HM_ARM64_KERNEL_RO,
+					HM_ARM64_KERNEL_RX };
+	const enum hm_permission permissions[] = { HM_PERMISSION_RW, HM_PERMISSION_RO,
+						   HM_PERMISSION_ROX };
+	unsigned int i, level;
+
+	for (level = 0; level <= HM_PORT_PGTABLE_BLOCK_LEVEL; level++)
+		for (i = 0; i < 3; i++) {
+			const uint64_t more = HM_ARM64_KEY(i + 5) | UINT64_C(1) << 52 |
+					      (i ? UINT64_C(1) << 55 : 0);
+			hm_pte_t pte = hm_arm64_leaf(pa(UINT64_C(3) << 40), level,
+						     attributes[i] | more);
+			struct hm_leaf leaf;
+
+			EXPECT(hm_port_leaf_decode(pte, level, &leaf));
+			EXPECT(leaf.pa.val == UINT64_C(3) << 40 && leaf.key == i + 5);
+			EXPECT(leaf.permission == permissions[i] && leaf.contiguous);
+			EXPECT(leaf.keep_small == (i != 0));
+			EXPECT(hm_port_leaf_encode(&leaf, level).val == pte.val);
+			leaf.permission = HM_PERMISSION_INVALID;
+			pte = hm_port_leaf_encode(&leaf, level);
+			EXPECT(pte.val && !(pte.val & 1));
+			EXPECT(hm_port_leaf_decode(pte, level, &leaf));
+			EXPECT(leaf.permission == HM_PERMISSION_INVALID && leaf.key == i + 5);
+		}
+}
+
+/* What a linear map does not have, or no entry can say. */
+CASE(no_leaves_of_a_linear_map)
+{
+	const uint64_t kernel = HM_ARM64_KERNEL_RW;
+	struct hm_leaf leaf;
+	hm_pte_t pte = hm_arm64_leaf(pa(0), 0, HM_ARM64_USER_RW);
+
+	EXPECT(!hm_port_leaf_decode(pte, 0, &leaf));
+	pte = hm_arm64_leaf(pa(0), 0, kernel & ~HM_ARM64_PXN); /* writable and executable */
+	EXPECT(!hm_port_leaf_decode(pte, 0, &leaf));
+	pte = hm_arm64_leaf(pa(0), 0, kernel);
+	EXPECT(!hm_port_leaf_decode(pte, 1, &leaf)); /* a link there */
+	pte = hm_arm64_leaf(pa(0), 1, kernel);
+	EXPECT(!hm_port_leaf_decode(pte, 0, &leaf)); /* reserved there */
+	EXPECT(!hm_port_leaf_decode(pte, HM_PORT_PGTABLE_BLOCK_LEVEL + 1, &leaf));
+	EXPECT(hm_port_leaf_decode(pte, 1, &leaf));
+	leaf.key = 8;
+	EXPECT(!hm_port_leaf_encode(&leaf, 1).val);
+	leaf.key = 7;
+	leaf.permission = HM_PERMISSION_NX;
+	EXPECT(!hm_port_leaf_encode(&leaf, 1).val);
+	leaf.permission = HM_PERMISSION_RW;
+	EXPECT(hm_port_leaf_encode(&leaf, 1).val);
+	leaf.pa.val = SIZES[0];
+	EXPECT(hm_port_leaf_encode(&leaf, 0).val && !hm_port_leaf_encode(&leaf, 1).val);
+}
+
+/* Groups as D8.7.1 has them, and links that forbid nothing. */
+CASE(groups_and_links)
+{
+	static const unsigned int groups[][4] = { { 16, 16, 16, 1 },
+						  { 128, 32, 1, 1 },
+						  { 32, 32, 1, 1 } };
+	unsigned int level;
+
+	for (level = 0; level < HM_PORT_PGTABLE_LEVELS; level++) {
+		EXPECT(hm_port_leaf_group(level) ==
+		       groups[HM_PORT_ARM64_PAGE_SHIFT / 2 - 6][level]);
+		EXPECT(hm_port_pgtable_shift(level) ==
+		       HM_PORT_ARM64_PAGE_SHIFT + level * (HM_PORT_ARM64_PAGE_SHIFT - 3));
+	}
+	EXPECT(hm_port_pte_link(pa(0x10000)).val == 0x10003);
+}
