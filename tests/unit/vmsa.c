@@ -176,6 +176,14 @@ CASE(permissions)
 	EXPECT(!permits(HM_ARM64_KERNEL_RW & ~HM_ARM64_ACCESSED, HM_ACCESS_READ));
 }
 
+static struct hm_leaf decoded(hm_pte_t pte, unsigned int level)
+{
+	struct hm_leaf leaf = { .key = 99 };
+
+	EXPECT(hm_port_leaf_decode(pte, level, &leaf));
+	return leaf;
+}
+
 /* A leaf of the linear map: taken apart, put together again, and all that it may say. */
 CASE(leaves_of_a_linear_map)
 {
@@ -191,9 +199,8 @@ CASE(leaves_of_a_linear_map)
 					      (i ? UINT64_C(1) << 55 : 0);
 			hm_pte_t pte = hm_arm64_leaf(pa(UINT64_C(3) << 40), level,
 						     attributes[i] | more);
-			struct hm_leaf leaf;
+			struct hm_leaf leaf = decoded(pte, level);
 
-			EXPECT(hm_port_leaf_decode(pte, level, &leaf));
 			EXPECT(leaf.pa.val == UINT64_C(3) << 40 && leaf.key == i + 5);
 			EXPECT(leaf.permission == permissions[i] && leaf.contiguous);
 			EXPECT(leaf.keep_small == (i != 0));
@@ -201,7 +208,7 @@ CASE(leaves_of_a_linear_map)
 			leaf.permission = HM_PERMISSION_INVALID;
 			pte = hm_port_leaf_encode(&leaf, level);
 			EXPECT(pte.val && !(pte.val & 1));
-			EXPECT(hm_port_leaf_decode(pte, level, &leaf));
+			leaf = decoded(pte, level);
 			EXPECT(leaf.permission == HM_PERMISSION_INVALID && leaf.key == i + 5);
 		}
 }
@@ -221,7 +228,7 @@ CASE(no_leaves_of_a_linear_map)
 	pte = hm_arm64_leaf(pa(0), 1, kernel);
 	EXPECT(!hm_port_leaf_decode(pte, 0, &leaf)); /* reserved there */
 	EXPECT(!hm_port_leaf_decode(pte, HM_PORT_PGTABLE_BLOCK_LEVEL + 1, &leaf));
-	EXPECT(hm_port_leaf_decode(pte, 1, &leaf));
+	leaf = decoded(pte, 1);
 	leaf.key = 8;
 	EXPECT(!hm_port_leaf_encode(&leaf, 1).val);
 	leaf.key = 7;
