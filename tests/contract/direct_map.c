@@ -14,15 +14,18 @@
 /* What direct_map.h calls passes by here, so that the suite sees when it does so. */
 static void seen_invalidate(hm_va_t va, uint64_t bytes, enum hm_invalidate what);
 static void seen_free(hm_pa_t table);
+static hm_pte_t *seen_map(hm_pa_t table);
 static int seen_break(hm_va_t va, uint64_t bytes);
 static void seen_mend(hm_va_t va, uint64_t bytes);
 #define hm_pgtable_invalidate seen_invalidate
 #define hm_port_pgtable_free seen_free
+#define hm_port_pgtable_map seen_map
 #define hm_port_direct_map_break seen_break
 #define hm_port_direct_map_mend seen_mend
 #include <hardmap/direct_map.h>
 #undef hm_pgtable_invalidate
 #undef hm_port_pgtable_free
+#undef hm_port_pgtable_map
 #undef hm_port_direct_map_break
 #undef hm_port_direct_map_mend
 
@@ -66,6 +69,7 @@ static unsigned int seen_count;
 static const hm_pte_t *watched; /* NULL: nothing */
 static uint64_t seen_freed; /* tables that had been linked */
 static uint64_t break_offset, break_bytes; /* that the port was asked for */
+static bool broken, emptied; /* since the break; and since an invalidation after it */
 
 #define DID(count) (map.counts.count - before.counts.count)
 
@@ -117,6 +121,7 @@ static __attribute__((destructor)) void forget_map(void)
 
 static void suite_setup(void)
 {
+	broken = emptied = false;
 	forget_map();
 }
 
@@ -326,6 +331,15 @@ static void seen_invalidate(hm_va_t va, uint64_t bytes, enum hm_invalidate what)
 	seen[i].tables_out = tables_out();
 	seen_count++;
 	hm_pgtable_invalidate(va, bytes, what);
+	emptied = broken;
+}
+
+/* A table may lie in what was broken: before the next one is reached, the new entry is published. */
+static hm_pte_t *seen_map(hm_pa_t table)
+{
+	EXPECT(!emptied || !hm_port_context()->pending);
+	emptied = false;
+	return hm_port_pgtable_map(table);
 }
 
 static int is_link_of(const struct hm_pgtable_entry *entry, void *argument)
@@ -358,6 +372,7 @@ static int seen_break(hm_va_t va, uint64_t bytes)
 	EXPECT(bits() == before.bits);
 	break_offset = va.val - map.start.val;
 	break_bytes = bytes;
+	broken = true;
 	return hm_port_direct_map_break(va, bytes);
 }
 
@@ -366,6 +381,7 @@ static void seen_mend(hm_va_t va, uint64_t bytes)
 {
 	EXPECT(!hm_port_context()->pending);
 	EXPECT(va.val - map.start.val == break_offset && bytes == break_bytes);
+	broken = emptied = false;
 	hm_port_direct_map_mend(va, bytes);
 }
 
@@ -1204,6 +1220,15 @@ CASE(collapse_within_bounds)
 	EXPECT(!hm_direct_map_init(&part, at(0), BLOCKS(1), false));
 	EXPECT(!hm_direct_map_collapse(&part, part.start, part.bytes));
 	EXPECT(consists_of(2, 0, 0, 0, 0) && part.counts.tables_freed == 1);
+}
+
+/* A group is made of entries of one level: not over a table that a collapse of its range would have joined. */
+CASE(collapse_beside_a_table)
+{
+	full_map(BLOCKS(GROUP_OF_BLOCKS));
+	EXPECT(right(split(BLOCKS(1) + PAGES(1), PAGES(1))));
+	EXPECT(right(collapse(0, BLOCKS(1))) && !DID(folds) && !DID(collapses));
+	EXPECT(right(collapse(BLOCKS(1), PAGES(1))) && DID(folds) == 1 && DID(collapses) == 1);
 }
 
 /* Tables are freed when an invalidation has told walk caches of it: many of them share one, of all

@@ -21,6 +21,10 @@
 #define START UINT64_C(0xffff000000000000)
 #define MEMORY UINT64_C(0x40000000) /* what START translates to */
 
+struct worker;
+
+struct worker;
+
 /* Where a cell begins, and what all of its pages say. */
 struct cell {
 	uint64_t start;
@@ -30,6 +34,7 @@ struct cell {
 	unsigned int users; /* threads and handlers that rely on it right now */
 	uint64_t
 		turned_valid; /* when: whoever used "invalid" before needs a context synchronisation event */
+	const struct worker *turned_by; /* but for whom it was published at once */
 };
 
 struct worker {
@@ -48,6 +53,7 @@ static struct {
 	unsigned int cell_count;
 	uint64_t end; /* of the last cell */
 	bool locked;
+	const struct worker *holder; /* of the lock */
 	uint64_t changing,
 		changing_end; /* cells that somebody is changing: nobody else relies on them */
 	uint64_t broken, broken_end; /* addresses that nobody uses: a break below BBM level 3 */
@@ -148,17 +154,20 @@ static void mend_range(hm_va_t va, uint64_t bytes)
 	(void)va;
 	(void)bytes;
 	program.changes++;
-	for (i = 0; i < program.cell_count; i++)
+	for (i = 0; i < program.cell_count; i++) {
 		program.cells[i].turned_valid = program.changes;
+		program.cells[i].turned_by = program.holder;
+	}
 	program.broken_end = 0;
 	hm_machine_mask(false);
 }
 
-static void lock(void)
+static void lock(const struct worker *self)
 {
 	while (program.locked)
 		yield();
 	program.locked = true;
+	program.holder = self;
 }
 
 static void unlock(void)
@@ -216,7 +225,7 @@ static void use(struct worker *self, unsigned int choice)
 	if (!is_relied_on(va))
 		return;
 	cell->users++; /* who wants to change it waits from here on */
-	if (cell->turned_valid > self->synchronised) {
+	if (cell->turned_valid > self->synchronised && cell->turned_by != self) {
 		self->synchronised = program.changes;
 		hm_port_context_sync();
 	}
@@ -304,8 +313,10 @@ static void note(struct cell *cell, enum operation what, unsigned int value)
 	}
 	if (what == REMOVE)
 		cell->mapped = false;
-	if (!was_valid && cell->mapped && cell->permission != HM_PERMISSION_INVALID)
+	if (!was_valid && cell->mapped && cell->permission != HM_PERMISSION_INVALID) {
 		cell->turned_valid = program.changes;
+		cell->turned_by = program.holder;
+	}
 }
 
 /* Whether a kernel would do that to those cells: the tables' own stay as they are. */
@@ -354,7 +365,7 @@ static void operate_on_map(struct worker *self, enum operation what)
 		return;
 	if (value & 8)
 		prepared = !hm_direct_map_prepare(&reserve, HM_DIRECT_MAP_TABLES);
-	lock();
+	lock(self);
 	program.changes++;
 	if (translations) {
 		program.changing = va.val;
@@ -369,7 +380,6 @@ static void operate_on_map(struct worker *self, enum operation what)
 	program.changes++;
 	for (i = first; i <= last && !error; i++)
 		note(&program.cells[i], what, value);
-	self->synchronised = program.changes; /* the operation ends with the event */
 	program.changing_end = 0;
 	unlock();
 	hm_direct_map_release(&reserve);
@@ -438,7 +448,7 @@ static void body(void *argument)
 
 	while (program.left && is_short())
 		operate(self);
-	lock();
+	lock(self);
 	if (hm_direct_map_collapse(&program.map, program.map.start, program.map.bytes) &&
 	    hm_machine->config.bbm_level >= 3)
 		hm_machine_violation("a collapse fails");

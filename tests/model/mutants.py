@@ -7,7 +7,8 @@ line a mutant; --json writes a line a mutant with the median number of programs 
 
 The old text of a mutant stands exactly once in its file, white space apart, or the run fails, so that the
 table cannot go stale. Each must be noticed by the model; where only a suite can, the mutant says why.
-Noticed by the model means: within N programs (1000) in most of five series of programs.
+Noticed by the model means: within N programs (1000; 100 of those that change a linear map) in most of five
+series of programs.
 
 Not in the table, as nothing can tell them from the original:
   hm_context_follow_(): the barriers before the state. A handler that comes between them leaves the state
@@ -28,7 +29,7 @@ import sys
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'mutate'))
-from suites import MODELS, SUITES, DoesNotCompile, Suites, find, in_parallel  # noqa: E402
+from suites import MODELS, SUITES, DoesNotCompile, Suites, find, in_parallel, programs_of  # noqa: E402
 
 SEEDS = [1, 10_000_000, 200_000_000, 3_000_000_000, 40_000_000_000]
 # Who must notice, where it is not the model: the suites, for one of these reasons.
@@ -41,14 +42,20 @@ OVERWRITTEN = 'the model overwrites no saved state, tests/contract/attack.c does
 ALIGNED = 'every range of the model is aligned'
 READS = 'the model asks about faults of reads only'
 LEVELS = 'the model has pages at the lowest level only'
+CONSECUTIVE = 'all memory of the model is one piece, aligned like its addresses'
+UNBROKEN = 'nobody of the model stands on what is broken: its tables are elsewhere'
 ARM64_FILES = ('barrier.h', 'fault.h', 'poe.h', 'tlbi.h', 'vmsa.h')
 
 
 class Mutant:
-    def __init__(self, name, file, old, new, only_suites=''):
+    def __init__(self, name, file, old, new, only_suites='', of_a_linear_map=False):
         folder = 'ports/arm64/' if file in ARM64_FILES else 'include/hardmap/'
         self.name, self.file, self.old, self.new = name, folder + file, old, new
         self.only_suites = only_suites
+        # Programs that change a linear map see nothing else of the headers than what others do, and take longer.
+        linear_map = of_a_linear_map or file == 'direct_map.h'
+        self.models = [each for each in MODELS if ('direct_map' in each) == linear_map]
+        self.suites = sorted(SUITES, key=lambda each: ('direct_map' in each) != linear_map)
 
     def apply(self, text):
         """The file's text with the mutation."""
@@ -510,6 +517,117 @@ MUTANTS = group(
      '{ hm_insn_ldr(&ptep->val) };'),
 )
 
+F_SPLIT = 'hm_pte_link(slot->ptep, hm_port_pte_link(table)); hm_direct_map_made_(change->live);'
+UNFOLDED = 'if (unfolded) hm_port_pgtable_order_fill();'
+CROSSES = ('return hm_direct_map_crosses_(change, hm_direct_map_group_start_(&entries->slot), '
+           'hm_direct_map_group_end_(&entries->slot));')
+RANGE = ('hm_direct_map_invalidate_(change->map, change->start, change->end, HM_INVALIDATE_LEAVES);')
+UNLINKED = 'hm_direct_map_invalidate_(map, unlinked->start, unlinked->end, HM_INVALIDATE_TABLES);'
+BREAK = ('map->counts.entries += n; hm_direct_map_invalidate_(map, slot->start, '
+         'slot->start + ((uint64_t)n << hm_port_pgtable_shift(slot->level)), HM_INVALIDATE_TABLES);')
+DEEPEN = ('hm_pte_fill(hm_port_pgtable_map(table), HM_PORT_PGTABLE_ENTRIES, none, 0); '
+          'hm_pte_link(slot.ptep, hm_port_pte_link(table));')
+SET = 'hm_pte_set_range(entries.slot.ptep, entries.n, entries.wanted, entries.step);'
+ADDED = ('hm_pte_set_range( slot.ptep, n, hm_port_leaf_encode(&leaf, level), '
+         'hm_direct_map_step_(hm_port_leaf_encode(&leaf, level), leaf, level)); map->counts.entries += n; va +=')
+RESIZES = ('change->resizes = true; error = hm_direct_map_plan_break_(change, slot, '
+           'hm_direct_map_group_start_(slot),')
+REMOVED = 'hm_pte_clear(slot.ptep); map->counts.entries++; hm_direct_map_unlink_(map, &unlinked, &slot);'
+SAME = 'leaf.pa.val - same->pa.val != va - start ||'
+GROUPS = ('leaf.contiguous = group > 1 && hm_port_pte_is_valid(slot->pte) && '
+          '(va + bytes <= change->start || va >= change->end || ')
+CUT = '(change->what == HM_DIRECT_MAP_SPLIT_ && !hm_direct_map_crosses_(change, va, va + bytes))'
+
+MUTANTS += group(
+    'direct_map.h',
+    # Sizes.
+    ('split whose fill is not ordered', F_SPLIT, F_SPLIT.replace('hm_pte_link(', 'hm_pte_set_kernel(', 1)),
+    ('split that changes permissions too', 'struct hm_leaf leaf = entries->leaf; uint64_t va; unsigned int i;',
+     'struct hm_leaf leaf = entries->leaf; uint64_t va; unsigned int i; '
+     '(void)hm_port_leaf_decode(entries->wanted, slot->level, &leaf);'),
+    ('split of other memory', 'leaf.pa.val = entries->leaf.pa.val + (va - slot->start);',
+     'leaf.pa.val = entries->leaf.pa.val;'),
+    ('split into groups of what is to change', GROUPS, GROUPS.replace('(va +', '(1 || va +'), COST),
+    ('split into groups of what is cut', CUT, 'change->what == HM_DIRECT_MAP_SPLIT_', COST),
+    ('split into single entries', GROUPS, 'leaf.contiguous = false && (va == change->start || ', COST),
+    ('split of a table of another level', 'if (!hm_direct_map_is_link_(slot)) return; }', 'return; }'),
+    ('groups that stay closed', CROSSES + ' return true;', CROSSES + ' return false;'),
+    ('groups at the ends that stay closed', CROSSES, 'return false;'),
+    ('groups that are looked at as one', 'if (entries->leaf.contiguous && hm_direct_map_group_end_(slot) < end) '
+     'end = hm_direct_map_group_end_(slot);', ''),
+    ('groups that the plan forgets', RESIZES, RESIZES.replace('change->resizes = true;', '')),
+    ('groups whose opening is not ordered before the change', UNFOLDED, ''),
+    ('run beyond the range', 'if (left < n) n = (unsigned int)left;', ''),
+    # Changes.
+    ('change that is not invalidated', 'if (hm_direct_map_change_entries_(change)) ' + RANGE,
+     'hm_direct_map_change_entries_(change);'),
+    ('change whose first half is invalidated', RANGE,
+     RANGE.replace('change->end', 'change->start + (change->end - change->start + 1) / 2')),
+    ('change that forgets what was valid', 'stale |= hm_port_pte_is_valid(entries.slot.pte);',
+     'stale = hm_port_pte_is_valid(entries.slot.pte);'),
+    ('change that is always invalidated', 'if (hm_direct_map_change_entries_(change)) ' + RANGE,
+     'hm_direct_map_change_entries_(change); ' + RANGE, COST),
+    ('valid entries that are not published', SET, SET.replace('hm_pte_set_range', 'hm_pte_fill')),
+    ('marks that are invalidated', 'return stale && change->what != HM_DIRECT_MAP_SMALL_ && '
+     'change->what != HM_DIRECT_MAP_LARGE_;', 'return stale;', COST),
+    # Collapse.
+    ('collapse that invalidates leaves only', UNLINKED, UNLINKED.replace('TABLES', 'LEAVES')),
+    ('collapse that invalidates nothing', UNLINKED, ''),
+    ('collapse that invalidates its last table', 'if (!unlinked->n) unlinked->start = slot->start;',
+     'unlinked->start = slot->start;', 'rarely are two tables joined at once'),
+    ('collapse of two keys', 'leaf.key != same->key ||', ''),
+    ('collapse of two permissions', 'leaf.permission != same->permission ||', ''),
+    ('collapse of two memory types', '|| leaf.other != same->other) return false;', ') return false;',
+     'all memory of the model is of one type'),
+    ('collapse of what is to stay small', '|| leaf.keep_small ||', '||'),
+    ('collapse of memory here and there', SAME, '', CONSECUTIVE),
+    ('collapse of memory that is not aligned', '|| (same->pa.val & (end - start - 1))) return false;',
+     ') return false;', CONSECUTIVE),
+    ('collapse of a group that has a table', 'slot.level < lowest ||', '', CONSECUTIVE),
+    ('collapse beyond the map', 'return slot->start >= collapse->start && end - 1 <= collapse->last &&', 'return',
+     'nothing lies beside the map of the model'),
+    ('tables that are freed twice', 'map->counts.tables_freed++; hm_port_pgtable_free(tables[at]);',
+     'map->counts.tables_freed++; hm_port_pgtable_free(tables[at]); hm_port_pgtable_free(tables[at]);', COST),
+    ('tables below that are not freed', 'if (hm_port_pte_is_valid(pte) && hm_port_pte_is_table(pte, at)) { at--;',
+     'if (0) { at--;', COST),
+    # Break-before-make.
+    ('break that breaks nothing', 'if (live || !hm_port_pte_is_valid(slot->pte)) return; hm_pte_clear_range',
+     'if (1) return; hm_pte_clear_range'),
+    ('break that is not invalidated', BREAK, 'map->counts.entries += n;'),
+    ('break that leaves walk caches', BREAK, BREAK.replace('TABLES', 'LEAVES')),
+    ('break of one entry of a group', 'hm_direct_map_break_(map, live, &first, n);',
+     'hm_direct_map_break_(map, live, &first, 1);'),
+    ('break that nobody is asked for', 'if (!error && change->broken_end) error = hm_port_direct_map_break('
+     'broken, bytes);', ''),
+    ('break whose end is not published', 'if (!live) hm_lazy_mmu_flush();', '', UNBROKEN),
+    ('change that is live at level 2', 'hm_port_bbm_level() >= 3, 0, 0, false, 0, 0',
+     'hm_port_bbm_level() >= 2, 0, 0, false, 0, 0'),
+    ('collapse that is live at level 2', 'collapse.live = hm_port_bbm_level() >= 3;',
+     'collapse.live = hm_port_bbm_level() >= 2;'),
+    ('repaint that is not invalidated', 'hm_direct_map_invalidate_(map, change.start, change.end, '
+     'HM_INVALIDATE_TABLES);', '', 'no CPU of the model comes late'),
+    # Memory that comes and goes.
+    ('tables that are removed without invalidation', REMOVED,
+     'hm_pte_clear(slot.ptep); hm_direct_map_free_(map, slot.pte, level);'),
+    ('tables that are removed from under others', '|| !hm_direct_map_is_empty_(hm_port_pte_table(slot.pte))) '
+     'continue;', ') continue;'),
+    ('added tables that are linked before they are empty', DEEPEN,
+     'hm_pte_set_kernel(slot.ptep, hm_port_pte_link(table)); '
+     'hm_pte_fill(hm_port_pgtable_map(table), HM_PORT_PGTABLE_ENTRIES, none, 0);'),
+    ('added tables that are never emptied', DEEPEN, 'hm_pte_link(slot.ptep, hm_port_pte_link(table));',
+     'most tables of the model are empty when they are taken'),
+    ('added memory that is not published', ADDED, ADDED.replace('hm_pte_set_range(', 'hm_pte_fill(')),
+) + [
+    Mutant('hint of the last level', 'tlbi.h', 'return va.val >> 12 & ((UINT64_C(1) << 44) - 1);',
+           'return (va.val >> 12 & ((UINT64_C(1) << 44) - 1)) | UINT64_C(7) << 44;', of_a_linear_map=True),
+    Mutant('range hint of the last level', 'tlbi.h', '(uint64_t)num << 39 |',
+           '(uint64_t)num << 39 | UINT64_C(3) << 37 |', of_a_linear_map=True),
+    Mutant('leaf without its key', 'vmsa.h', 'leaf->key = (unsigned int)(pte.val >> 60 & 7);', 'leaf->key = 0;',
+           of_a_linear_map=True),
+    Mutant('groups of eight', 'vmsa.h', 'if (HM_PORT_ARM64_PAGE_SHIFT == 12) return 16;',
+           'if (HM_PORT_ARM64_PAGE_SHIFT == 12) return 8;', of_a_linear_map=True),
+]
+
 
 class Verdict:
     """Who caught a mutant (model, contract, unit; None: nobody), after how many programs; a remark."""
@@ -526,18 +644,18 @@ def examine(suites, mutant, programs):
     tree = suites.tree(mutant.file, text)
     try:
         some, counts = 0, []
-        for model in [] if mutant.only_suites else MODELS:
+        for model in [] if mutant.only_suites else mutant.models:
             executable = suites.build(model, tree)
             found = []
             for seed in SEEDS:  # not all, once most have found nothing
                 if sum(not count for count, _ in found) <= len(SEEDS) // 2:
-                    found.append(find(executable, programs, seed))
+                    found.append(find(executable, programs_of(model, programs), seed))
             counts = [count or float('inf') for count, _ in found]
             median = statistics.median_low(counts)
             if median != float('inf'):
                 return Verdict('model', median, next(what for count, what in found if count))
             some = sum(count != float('inf') for count in counts)
-        for suite in SUITES:
+        for suite in mutant.suites:
             what = suites.run_suite(suite, tree)
             if what:
                 rarely = f'; the model found it in {some} of {len(counts)} series' if some else ''
@@ -565,7 +683,7 @@ def unmutated(suites, programs):
     for model in MODELS:
         executable = suites.build(model, suites.pristine)
         for seed in SEEDS:
-            count, what = find(executable, programs, seed)
+            count, what = find(executable, programs_of(model, programs), seed)
             if count:
                 return f'the model finds {what}'
     for suite in SUITES:

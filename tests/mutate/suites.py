@@ -36,11 +36,13 @@ PLAIN = ['suite_main', 'suite_plain']
 UNIT = [f'tests/unit/{each}.c' for each in ('fault', 'order', 'poe', 'tlbi', 'vmsa')]
 BODIES = [f'tests/contract/{each}.c' for each in ('lazy_mmu', 'pgtable', 'context', 'kpkeys')]
 HOSTED_PROBE = ['tests/contract/probe_arm64.c', 'tests/contract/probe_hosted.c']
+DIRECT_MAP = [f'tests/contract/{each}.c' for each in ('direct_map', 'fewest')]
 WINDOW = ['-DCONTRACT_EXCEPTION_PUSH=1', '-DCONTRACT_KEY_STYLE=HM_KEY_STYLE_WINDOW']
 # program: (port, sources compiled against the tree, objects of COMMON, defines)
 PROGRAMS = {
     'model': ('model', ['tests/model/program.c'], ['machine', 'random'], []),
     'model_plain': ('model', ['tests/model/program.c'], ['machine', 'random'], ['-DHM_MACHINE_KEYS=0']),
+    'model_direct_map': ('model', ['tests/model/direct_map.c'], ['machine', 'random'], []),
     'contract': ('hosted', BODIES + HOSTED_PROBE, ['hosted'] + PLAIN, ['-DSUITE=contract'] + WINDOW),
     'unit': ('hosted', UNIT, ['hosted'] + PLAIN, ['-DSUITE=unit']),
     'contract_selected': ('hosted', BODIES + HOSTED_PROBE, ['hosted'] + PLAIN,
@@ -51,6 +53,9 @@ PROGRAMS = {
                          ['-DSUITE=no_keys', '-DCONTRACT_EXCEPTION_PUSH=1', '-DHM_HOSTED_KEYS=0']),
     'contract_attack': ('hosted', ['tests/contract/attack.c'] + HOSTED_PROBE, ['hosted'] + PLAIN,
                         ['-DSUITE=attack'] + WINDOW),
+    'contract_direct_map': ('hosted', DIRECT_MAP + HOSTED_PROBE, ['hosted'] + PLAIN, ['-DSUITE=direct_map'] + WINDOW),
+    'contract_foreign_direct_map': ('foreign', DIRECT_MAP + ['tests/contract/probe_foreign.c'], PLAIN,
+                                    ['-DSUITE=foreign_direct_map', '-DCONTRACT_EXCEPTION_PUSH=1']),
     'contract_foreign': ('foreign', BODIES + ['tests/contract/probe_foreign.c'], PLAIN,
                          ['-DSUITE=foreign', '-DCONTRACT_EXCEPTION_PUSH=1']),
 }
@@ -129,6 +134,11 @@ class Suites:
         if result.returncode or failed or not re.search(r'^1\.\.[1-9]', result.stdout, re.M):
             return f'status {result.returncode} without a failed case'
         return ''
+
+
+def programs_of(model, programs):
+    """How many of a model's programs do as much as that many of the plain one: those of the linear map are long."""
+    return programs // 10 if model == 'model_direct_map' else programs
 
 
 def find(executable, programs, seed):
