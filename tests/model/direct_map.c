@@ -215,12 +215,11 @@ static bool is_relied_on(hm_va_t va)
 }
 
 /* Uses a page of a cell, as a thread does that has learnt of all changes which are over. */
-static void use(struct worker *self, unsigned int choice)
+static void use_cell(struct worker *self, unsigned int number, unsigned int choice)
 {
-	unsigned int number = choice % program.cell_count;
 	struct cell *cell = &program.cells[number];
-	enum hm_access access = (enum hm_access)(choice / 3 % 3);
-	hm_va_t va = page_of_cell(number, choice / 9);
+	enum hm_access access = (enum hm_access)(choice % 3);
+	hm_va_t va = page_of_cell(number, choice / 3);
 
 	if (!is_relied_on(va))
 		return;
@@ -233,6 +232,11 @@ static void use(struct worker *self, unsigned int choice)
 		hm_machine_violation("%#llx: the tables do not say what was asked for",
 				     (unsigned long long)va.val);
 	cell->users--;
+}
+
+static void use(struct worker *self, unsigned int choice)
+{
+	use_cell(self, choice % program.cell_count, choice / 3);
 }
 
 /* Looks an address up without the lock, as a fault handler does. */
@@ -382,6 +386,8 @@ static void operate_on_map(struct worker *self, enum operation what)
 		note(&program.cells[i], what, value);
 	program.changing_end = 0;
 	unlock();
+	if (!error) /* read, as in a section of the caller's tables may be written */
+		use_cell(self, first, 3 * value);
 	hm_direct_map_release(&reserve);
 }
 

@@ -356,6 +356,20 @@ CASE(folded_in_order)
 	EXPECT(reported("contiguous group"));
 }
 
+/* Of one entry nobody sees two values at a time: the first one folded needs no order, its neighbours do. */
+CASE(folded_from_the_one_that_differed)
+{
+	mapped(GROUP, RW);
+	set_page(3, RO);
+	hm_machine_settle();
+	set_page(3, RW);
+	set_page(3, RW | CONTIGUOUS);
+	EXPECT(!machine.violation[0]);
+	hm_insn_dmb_ishst();
+	store_run(TABLE, 0, 0, GROUP, RW | CONTIGUOUS);
+	EXPECT(!machine.violation[0]);
+}
+
 CASE(folded_though_one_differs)
 {
 	mapped(GROUP, RW);
@@ -954,7 +968,7 @@ CASE(fill_below_a_link)
 }
 
 #if HM_PORT_ARM64_PAGE_SHIFT == 12
-/* The first of UPPER, at level 2, as a block, and as a table of blocks whose first one is a table of pages. */
+/* The first of UPPER, at level 2, as a block, and as a table of blocks whose first is a table of pages. */
 static void split_large_block(uint64_t attributes)
 {
 	hm_pte_clear(table(UPPER));

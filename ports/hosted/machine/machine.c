@@ -1241,14 +1241,28 @@ static void report_group(uint64_t va)
 		(unsigned long long)va);
 }
 
-/*
- * A valid entry is stored in a group: whatever a walker may see of the group together with it is consistent
- * with it where one of the two is contiguous. Invalid ones are not looked at: a group is made, and
- * removed, one entry after another.
- */
+/* Whether a walker may see, together with an entry of the group that is stored now, a valid value of that one
+ * which is not consistent with it, where one of the two is contiguous. */
+static bool contradicts(uint32_t sibling, uint32_t where, unsigned int level,
+			const struct hm_machine_version *stored)
+{
+	const bool contiguous = sibling != where && is_contiguous(stored->value, level);
+	const struct hm_machine_version *version = newest(sibling);
+
+	for (; version; version = ordered(version, stored) ? NULL : before(version))
+		if ((version->value & VALID) &&
+		    (contiguous || is_contiguous(version->value, level)) &&
+		    !is_consistent(version->value, sibling, stored->value, where, level))
+			return true;
+	return false;
+}
+
+/* A valid entry is stored in a group. Invalid ones are not looked at: a group is made, and removed, one entry
+ * after another. */
 static void check_group(uint32_t where, unsigned int level, uint64_t va, uint64_t value)
 {
 	const struct hm_machine_version stored = {
+		.value = value,
 		.issued = hm_machine->now,
 		.cpu = (uint8_t)hm_machine->cpu,
 		.epoch = hm_machine->cpus[hm_machine->cpu].epoch
@@ -1256,19 +1270,9 @@ static void check_group(uint32_t where, unsigned int level, uint64_t va, uint64_
 	const uint32_t first = first_of_group(where, level);
 	uint32_t i;
 
-	for (i = first; i < first + group_entries[level]; i++) {
-		const struct hm_machine_version *version = newest(i), *newer = NULL;
-
-		for (; version && !(newer && ordered(newer, &stored));
-		     newer = version, version = before(version)) {
-			bool matters = is_contiguous(version->value, level) ||
-				       (i != where && is_contiguous(value, level));
-
-			if (matters && (version->value & VALID) &&
-			    !is_consistent(version->value, i, value, where, level))
-				report_group(va);
-		}
-	}
+	for (i = first; i < first + group_entries[level]; i++)
+		if (contradicts(i, where, level, &stored))
+			report_group(va);
 }
 
 /* The groups of a table that becomes live, where nobody sees what was there before. */
