@@ -1222,7 +1222,7 @@ CASE(collapse_within_bounds)
 	EXPECT(consists_of(2, 0, 0, 0, 0) && part.counts.tables_freed == 1);
 }
 
-/* A group is made of entries of one level: not over a table that a collapse of its range would have joined. */
+/* A group is made of entries of one level, not over a table that another collapse would join. */
 CASE(collapse_beside_a_table)
 {
 	full_map(BLOCKS(GROUP_OF_BLOCKS));

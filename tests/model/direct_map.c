@@ -135,7 +135,7 @@ static void wait_for_users(uint64_t start, uint64_t end)
 			yield();
 }
 
-/* The memory that the tables are in cannot be broken: everything stands on it. Off the rest the others keep. */
+/* The memory that the tables are in cannot be broken: everything stands on it. Others keep off the rest. */
 static int break_range(hm_va_t va, uint64_t bytes)
 {
 	if (va.val < START + HM_MACHINE_PAGES * PAGE || !hm_machine_random(4))
