@@ -105,6 +105,25 @@ CASE(publication_by_the_pair)
 	EXPECT(!machine.violation[0]);
 }
 
+/* Nobody's DSB completes another CPU's store, but for one of the same entry that it came after: who has to
+ * see the later value does not see what was before the earlier one. */
+CASE(publication_over_another_store)
+{
+	hm_insn_str(&entry(TABLE)->val, page(PAGE_A).val & ~UINT64_C(1));
+	hm_insn_dmb_ishst();
+	hm_insn_str(&middle()->val, hm_arm64_table(hm_machine_page(TABLE)).val);
+	hm_insn_dsb_ishst();
+	machine.cpu = 1;
+	hm_insn_str(&entry(TABLE)->val, page(PAGE_B).val & ~UINT64_C(1));
+	machine.cpu = 0;
+	hm_insn_str(&entry(TABLE)->val, page(PAGE_A).val);
+	hm_insn_isb();
+	EXPECT(hm_machine_may_fault(va, HM_ACCESS_READ)); /* neither store is complete */
+	hm_insn_dsb_ishst();
+	hm_insn_isb();
+	EXPECT(hm_machine_access(va, HM_ACCESS_READ) == HM_MACHINE_DONE && !machine.violation[0]);
+}
+
 /* The same for a block and for a link: the walker reads every level by itself. */
 CASE(publication_of_a_link)
 {

@@ -396,10 +396,11 @@ static const struct hm_machine_version *before(const struct hm_machine_version *
 	return version->older ? &hm_machine->versions[version->older - 1] : NULL;
 }
 
-/* Until when a walker may see what `newer` replaced, NULL: nothing did. */
-static uint64_t seen_until(const struct hm_machine_version *newer)
+/* Also of two times: an entry's values come in one order for all, so that what a walker may see until then
+ * was replaced at the latest when any of the later ones was complete. */
+static uint64_t least(uint64_t a, uint64_t b)
 {
-	return newer ? newer->completed : HM_MACHINE_NEVER;
+	return a < b ? a : b;
 }
 
 /* Whether a TLB may hold it: not what faults for want of the access flag either (Arm ARM D8.17). */
@@ -829,11 +830,11 @@ static void see_group(struct walk *walk, unsigned int level, unsigned int page,
 
 	for (i = first; i < first + group_entries[level]; i++) {
 		const struct hm_machine_version *newer = NULL, *version;
+		uint64_t until = HM_MACHINE_NEVER;
 
 		version = i == own ? NULL : newest(page * HM_MACHINE_ENTRIES + i);
-		for (; version; newer = version, version = before(version)) {
-			uint64_t until = seen_until(newer);
-
+		for (; version; until = least(until, version->completed), newer = version,
+				version = before(version)) {
 			if (newer && ordered_before_path(newer, path))
 				break;
 			if (is_contiguous(version->value, level) &&
@@ -882,6 +883,7 @@ static void explore(struct walk *walk, unsigned int level, unsigned int page,
 	const struct hm_machine_version *version, *newer = NULL;
 	static const struct hm_machine_version initial = { .completed = 0 };
 	const unsigned int index = index_at(walk->va, level);
+	uint64_t until = HM_MACHINE_NEVER;
 
 	if (page >= HM_MACHINE_PAGES) {
 		hm_machine_violation("a walk leaves memory");
@@ -892,8 +894,6 @@ static void explore(struct walk *walk, unsigned int level, unsigned int page,
 	if ((ends & BIT(GROUP(level))) && had_contiguous(page, index, level))
 		see_group(walk, level, page, path, after);
 	for (version = newest(page * HM_MACHINE_ENTRIES + index);; version = before(version)) {
-		const uint64_t until = seen_until(newer);
-
 		if (newer && ordered_before_path(newer, path))
 			break;
 		if (!version)
@@ -915,6 +915,7 @@ static void explore(struct walk *walk, unsigned int level, unsigned int page,
 		}
 		if (version == &initial)
 			break;
+		until = least(until, version->completed);
 		newer = version;
 	}
 }
@@ -1115,11 +1116,6 @@ static void check_release_by_link(const struct release *release, uint64_t first,
 	}
 }
 
-static uint64_t least(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
 static uint64_t most(uint64_t a, uint64_t b)
 {
 	return a > b ? a : b;
@@ -1133,11 +1129,11 @@ static void check_release_entry(const struct release *release, unsigned int leve
 				uint64_t va, uint64_t since)
 {
 	const uint64_t memory = hm_machine_page(release->number).val;
-	const struct hm_machine_version *version, *newer = NULL;
+	const struct hm_machine_version *version = newest(where);
 	uint64_t looked_at = 0, tables = 0; /* an address; a bit for each page */
 
-	for (version = newest(where); version; newer = version, version = before(version)) {
-		const uint64_t value = version->value, seen = least(since, seen_until(newer));
+	for (; version; since = least(since, version->completed), version = before(version)) {
+		const uint64_t value = version->value;
 		const uint64_t bytes = held_bytes(value, level);
 		const uint64_t at = (va & ~(bytes - 1)) + (memory - output_of(value, level, 0));
 		const unsigned int next = page_of(value);
@@ -1152,8 +1148,8 @@ static void check_release_entry(const struct release *release, unsigned int leve
 			if (next == release->number)
 				check_release_by_link(
 					release, most(va, release->first),
-					least(va + level_bytes(level) - 1, release->last), seen);
-			check_release_in(release, level - 1, next, va, seen);
+					least(va + level_bytes(level) - 1, release->last), since);
+			check_release_in(release, level - 1, next, va, since);
 		}
 	}
 }
