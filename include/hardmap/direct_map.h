@@ -29,8 +29,8 @@
  *          3           live: one store. Old and new entry may be in use side by side until an invalidation
  *          0 to 2      by break-before-make: hm_port_direct_map_break(); the entry invalid; invalidation; the
  *                      new entry. Refused (-HM_EBUSY) where the code that runs stands on it: its stack, its
- *                      instructions, the tables themselves. Level 2 too: without the break a CPU may take a
- *                      conflict abort, which no handler that uses the map survives
+ *                      instructions, the map, the tables on the way. Level 2 too: without the break a CPU may
+ *                      take a conflict abort, which no handler that uses the map survives
  *
  *          A map whose sizes must never change (realms, a debugging page allocator) has pages only from the
  *          start: say so to hm_direct_map_init(). If a CPU appears that lacks the level in use, call
@@ -397,15 +397,19 @@ static inline bool hm_direct_map_overlaps_(uint64_t start, uint64_t end, uint64_
 	return object + bytes > start && object < end;
 }
 
-/* Whether the code that runs, or its stack with what it will still push, is in that range. */
-static HM_COLD_ bool hm_direct_map_runs_on_(uint64_t start, uint64_t end, bool code)
+/* Whether what is written meanwhile is in that range: the stack of the code that runs, with what it will
+ * still push, the word of its context, the map's counts; and if asked, the code. */
+static HM_COLD_ bool hm_direct_map_runs_on_(const struct hm_direct_map *map, uint64_t start,
+					    uint64_t end, bool code)
 {
 	const uint64_t page = hm_direct_map_bytes_(0);
 	uint64_t stack = (uintptr_t)__builtin_frame_address(0);
 
-	if (hm_direct_map_overlaps_(start, end, stack - page, 2 * page))
-		return true;
-	return code && hm_direct_map_overlaps_(start, end, (uintptr_t)&hm_direct_map_runs_on_, 1);
+	return hm_direct_map_overlaps_(start, end, stack - page, 2 * page) ||
+	       hm_direct_map_overlaps_(start, end, (uintptr_t)hm_port_context(),
+				       sizeof(struct hm_context)) ||
+	       hm_direct_map_overlaps_(start, end, (uintptr_t)map, sizeof(*map)) ||
+	       (code && hm_direct_map_overlaps_(start, end, (uintptr_t)&hm_direct_map_runs_on_, 1));
 }
 
 /* Whether a table on the way to what translates the address is in that range. */
@@ -612,7 +616,7 @@ static inline int hm_direct_map_plan_break_(struct hm_direct_map_change_ *change
 {
 	if (change->live || !hm_port_pte_is_valid(slot->pte))
 		return 0;
-	if (hm_direct_map_runs_on_(start, end, true) ||
+	if (hm_direct_map_runs_on_(change->map, start, end, true) ||
 	    hm_direct_map_tables_in_(slot->start, start, end))
 		return -HM_EBUSY;
 	if (!change->broken_end || start < change->broken)
@@ -639,13 +643,13 @@ static inline bool hm_direct_map_cuts_its_branch_(struct hm_direct_map_change_ *
 	if (!entries->differs)
 		return false;
 	if (inexecutable && entries->leaf.permission == HM_PERMISSION_ROX &&
-	    hm_direct_map_runs_on_(change->start, change->end, true))
+	    hm_direct_map_runs_on_(change->map, change->start, change->end, true))
 		return true;
 	/* The same for all entries of a table. */
 	if (!(unwritable || keyed) || change->looked == table)
 		return false;
 	change->looked = table;
-	return hm_direct_map_runs_on_(change->start, change->end, removed) ||
+	return hm_direct_map_runs_on_(change->map, change->start, change->end, removed) ||
 	       ((unwritable || change->value != HM_KEY_PGTABLES) &&
 		hm_direct_map_tables_in_(entries->slot.start, change->start, change->end));
 }
@@ -914,8 +918,9 @@ static inline HM_MUST_USE_ int hm_direct_map_init(struct hm_direct_map *map, hm_
 
 /*
  * All memory of the range has that key. A valid entry that changes is invalidated before this returns. Tables
- * come from the reserve, and what it lacks from the port; reserve may be NULL. Not the page of the running
- * stack; tables that are in use get HM_KEY_PGTABLES or 0: -HM_EBUSY. At most HM_DIRECT_MAP_TABLES tables.
+ * come from the reserve, and what it lacks from the port; reserve may be NULL. -HM_EBUSY: the range has the
+ * page of the running stack, of the context or of the map; or a table on the way to it, and the key is
+ * neither 0 nor HM_KEY_PGTABLES. At most HM_DIRECT_MAP_TABLES tables.
  */
 static inline HM_MUST_USE_ int hm_direct_map_set_pkey(struct hm_direct_map *map,
 						      struct hm_direct_map_reserve *reserve,
@@ -926,7 +931,7 @@ static inline HM_MUST_USE_ int hm_direct_map_set_pkey(struct hm_direct_map *map,
 
 /*
  * The kernel may do just that with all memory of the range. As hm_direct_map_set_pkey(); what turns valid is
- * published. Not what the running code, its stack or the tables need: -HM_EBUSY.
+ * published. -HM_EBUSY: the same, and the running code, would lose what they need.
  */
 static inline HM_MUST_USE_ int hm_direct_map_set_permission(struct hm_direct_map *map,
 							    struct hm_direct_map_reserve *reserve,
@@ -1139,7 +1144,7 @@ static inline bool hm_direct_map_may_join_(const struct hm_direct_map_collapse_ 
 					   const struct hm_direct_map_slot_ *slot, uint64_t end)
 {
 	return slot->start >= collapse->start && end - 1 <= collapse->last &&
-	       (collapse->live || (!hm_direct_map_runs_on_(slot->start, end, true) &&
+	       (collapse->live || (!hm_direct_map_runs_on_(collapse->map, slot->start, end, true) &&
 				   !hm_direct_map_tables_in_(slot->start, slot->start, end)));
 }
 

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* What direct_map.h calls passes by here, so that the suite sees when it does so. */
@@ -1522,6 +1523,25 @@ static void fold_stack(uint64_t stack)
 CASE(break_of_a_group_of_the_stack)
 {
 	in_one_block_of_stack(fold_stack);
+}
+
+/* What a change itself writes does not become unwritable: the word of the context, the map's counts. */
+CASE(change_of_what_is_written_meanwhile)
+{
+	struct hm_direct_map *own = aligned_alloc(65536, 65536);
+
+	empty_map_at((uintptr_t)own, PAGES(1), false);
+	EXPECT(right(add(0, PAGES(1), memory(0))));
+	EXPECT(!hm_direct_map_init(own, at(0), PAGES(1), false));
+	EXPECT(hm_direct_map_set_permission(own, NULL, at(0), PAGES(1), HM_PERMISSION_RO) ==
+	       -HM_EBUSY);
+	EXPECT(hm_direct_map_set_pkey(own, NULL, at(0), PAGES(1), HM_KEY_TEXT) == -HM_EBUSY);
+	EXPECT(right(permit(0, PAGES(1), HM_PERMISSION_RO))); /* another's */
+	free(own);
+	forget_map();
+	empty_map_at((uintptr_t)hm_port_context() & ~(PAGES(1) - 1), PAGES(1), false);
+	EXPECT(right(add(0, PAGES(1), memory(0))));
+	EXPECT(refused(permit(0, PAGES(1), HM_PERMISSION_RO), -HM_EBUSY));
 }
 
 extern const char __executable_start[], etext[]; /* the linker's */
