@@ -265,7 +265,7 @@ static inline uint64_t hm_direct_map_bytes_(unsigned int level)
  * map. */
 static inline uint64_t hm_direct_map_after_(uint64_t start, uint64_t bytes)
 {
-	return start + bytes ? start + bytes : UINT64_MAX;
+	return start + bytes ? start + bytes : ~UINT64_C(0);
 }
 
 /* An entry: where it is, what it was, and what it translates. */
@@ -904,7 +904,7 @@ static HM_NOINLINE_ int hm_direct_map_change_(struct hm_direct_map *map,
 static inline HM_MUST_USE_ int hm_direct_map_init(struct hm_direct_map *map, hm_va_t start,
 						  uint64_t bytes, bool pages_only)
 {
-	const struct hm_direct_map_counts none = { 0, 0, 0, 0, 0, 0, 0, 0 };
+	struct hm_direct_map_counts *counts = &map->counts;
 
 	if (((start.val | bytes) & (hm_direct_map_bytes_(0) - 1)) || !bytes ||
 	    start.val + bytes <= start.val || !hm_port_pgtable_root(start))
@@ -912,7 +912,9 @@ static inline HM_MUST_USE_ int hm_direct_map_init(struct hm_direct_map *map, hm_
 	map->start = start;
 	map->bytes = bytes;
 	map->pages_only = pages_only;
-	map->counts = none;
+	counts->splits = counts->unfolds = counts->collapses = counts->folds = 0;
+	counts->invalidations = counts->entries = 0;
+	counts->tables_linked = counts->tables_freed = 0;
 	return 0;
 }
 
@@ -1276,15 +1278,15 @@ static inline unsigned int hm_direct_map_fitting_(const struct hm_direct_map *ma
 static inline int hm_direct_map_plan_add_(const struct hm_direct_map *map, uint64_t va,
 					  uint64_t end, struct hm_leaf leaf)
 {
-	uint64_t counted[HM_PORT_PGTABLE_LEVELS] = {
-		0
-	}; /* by level: the end of the last new table */
+	uint64_t counted[HM_PORT_PGTABLE_LEVELS]; /* by level: the end of the last new table */
+	unsigned int level;
 	int tables = 0;
 
+	for (level = 0; level < HM_PORT_PGTABLE_LEVELS; level++)
+		counted[level] = 0;
 	while (va < end) {
 		const struct hm_direct_map_slot_ slot = hm_direct_map_find_(va);
 		const unsigned int fitting = hm_direct_map_fitting_(map, &slot, va, end, &leaf);
-		unsigned int level;
 
 		if (slot.pte.val)
 			return -HM_EEXIST;
@@ -1467,8 +1469,12 @@ static inline struct hm_direct_map_statistics hm_direct_map_statistics(
 {
 	const struct hm_pgtable_visitor visitor = { hm_direct_map_count_leaf_,
 						    hm_direct_map_count_table_ };
-	struct hm_direct_map_statistics statistics = { { 0 }, { 0 }, { 0 } };
+	struct hm_direct_map_statistics statistics;
+	unsigned int level;
 
+	for (level = 0; level < HM_PORT_PGTABLE_LEVELS;
+	     level++) /* compilers call memset() for = { 0 } */
+		statistics.leaves[level] = statistics.groups[level] = statistics.tables[level] = 0;
 	(void)hm_pgtable_walk(map->start, map->bytes, &visitor, &statistics);
 	return statistics;
 }
@@ -1500,10 +1506,11 @@ static inline char hm_direct_map_draw_(uint64_t va)
 	return hm_port_leaf_decode(slot.pte, 1, &leaf) && leaf.contiguous ? '=' : '-';
 }
 
-static inline bool hm_direct_map_draw_line_(uint64_t va, uint64_t end, char *line)
+/* Whether the line is the first, or not as it was. All but the last are full. */
+static inline bool hm_direct_map_draw_line_(uint64_t va, uint64_t end, bool first, char *line)
 {
 	static const char digits[] = "0123456789abcdef";
-	bool changed = false;
+	bool changed = first;
 	unsigned int i;
 
 	for (i = 0; i < 16; i++)
@@ -1512,11 +1519,11 @@ static inline bool hm_direct_map_draw_line_(uint64_t va, uint64_t end, char *lin
 	for (i = 18; i < 18 + HM_DIRECT_MAP_LINE_ && va < end; i++) {
 		char drawn = hm_direct_map_draw_(va);
 
-		changed |= line[i] != drawn;
+		changed = changed || line[i] != drawn;
 		line[i] = drawn;
 		va = hm_direct_map_after_(va, hm_direct_map_bytes_(1));
 	}
-	changed |= line[i] != 0;
+	changed = changed || line[i];
 	line[i] = 0;
 	return changed;
 }
@@ -1537,12 +1544,13 @@ static inline void hm_direct_map_print(const struct hm_direct_map *map,
 				       void *argument)
 {
 	const uint64_t end = map->start.val + map->bytes;
-	char line[18 + HM_DIRECT_MAP_LINE_ + 1] = { 0 };
-	uint64_t va = hm_direct_map_down_(map->start.val, hm_direct_map_bytes_(1));
+	const uint64_t start = hm_direct_map_down_(map->start.val, hm_direct_map_bytes_(1));
+	char line[18 + HM_DIRECT_MAP_LINE_ + 1];
 	bool left_out = false;
+	uint64_t va;
 
-	for (;; va += HM_DIRECT_MAP_LINE_ * hm_direct_map_bytes_(1)) {
-		if (hm_direct_map_draw_line_(va, end, line)) {
+	for (va = start;; va += HM_DIRECT_MAP_LINE_ * hm_direct_map_bytes_(1)) {
+		if (hm_direct_map_draw_line_(va, end, va == start, line)) {
 			put(line, argument);
 			left_out = false;
 		} else if (!left_out) {

@@ -62,6 +62,20 @@ enum hm_invalidate {
 	HM_INVALIDATE_LEAVES, /* page and block entries changed, no table was unlinked */
 	HM_INVALIDATE_TABLES, /* tables were unlinked: walk caches too */
 };
+/* What hm_pgtable_walk() shows of an entry. */
+struct hm_pgtable_entry {
+	hm_va_t va; /* the first address that it translates */
+	hm_pte_t pte; /* as it was read, once */
+	unsigned int level;
+};
+
+/* What is done with them; either may be NULL. Not 0 ends the walk. */
+struct hm_pgtable_visitor {
+	int (*leaf)(const struct hm_pgtable_entry *entry,
+		    void *argument); /* or an invalid entry, not 0 */
+	int (*table)(const struct hm_pgtable_entry *entry,
+		     void *argument); /* before what is in it */
+};
 #endif /* HM_PGTABLE_TYPES_H */
 
 #if !defined(HM_PGTABLE_TYPES_ONLY) && !defined(HM_PGTABLE_H)
@@ -354,21 +368,6 @@ static inline hm_pte_t hm_pgtable_leaf(hm_va_t va, unsigned int *level)
 	}
 	return pte;
 }
-
-/* What hm_pgtable_walk() shows of an entry. */
-struct hm_pgtable_entry {
-	hm_va_t va; /* the first address that it translates */
-	hm_pte_t pte; /* as it was read, once */
-	unsigned int level;
-};
-
-/* What is done with them; either may be NULL. Not 0 ends the walk. */
-struct hm_pgtable_visitor {
-	int (*leaf)(const struct hm_pgtable_entry *entry,
-		    void *argument); /* or an invalid entry, not 0 */
-	int (*table)(const struct hm_pgtable_entry *entry,
-		     void *argument); /* before what is in it */
-};
 
 static inline int hm_pgtable_visit_(int (*visit)(const struct hm_pgtable_entry *entry,
 						 void *argument),

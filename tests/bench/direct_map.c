@@ -221,7 +221,7 @@ static const struct place block_hole = { "1 GiB of blocks", 0, 0, 0, GIB, NULL, 
 #define BLOCKS (GIB / LARGEST)
 #define GIB_ENTRIES (BLOCKS % GROUP(TOP) ? BLOCKS : 2 * BLOCKS)
 #define GIB_TABLES (TOP == 1 ? BLOCKS : BLOCKS * (ENTRIES + 1))
-#define GIB_READS (GIB / PAGE + 4 * WALK * (GIB / BLOCK))
+#define GIB_READS (GIB / PAGE + 6 * WALK * (GIB / BLOCK))
 /* A removal then looks whether tables are empty. */
 #define TAKE_READS(entries) ((entries)*WALK + ENTRIES)
 

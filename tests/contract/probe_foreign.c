@@ -15,7 +15,8 @@ static struct {
 	bool out; /* was switched out, and not in again */
 	hm_context_switch_t token;
 } away[PROBE_CONTEXTS];
-static hm_pte_t tables[3][HM_PORT_PGTABLE_ENTRIES] __attribute__((aligned(256)));
+/* Three are used; pages of their own. */
+static hm_pte_t tables[4][HM_PORT_PGTABLE_ENTRIES] __attribute__((aligned(1024)));
 
 bool foreign_alloc_table(hm_pa_t *table)
 {

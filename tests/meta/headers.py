@@ -75,10 +75,10 @@ def has_types(header):
 
 
 def types_only(*headers):
-    """The types of the headers, then a global of each struct type, so that they are complete."""
+    """The types of the headers' part 1, then a global of each struct type, so that they are complete."""
     macros = [f'HM_{each.stem.upper()}_TYPES_ONLY' for each in headers]
     structs = sorted({name for each in headers for name in
-                      re.findall(r'^struct (\w+) \{', each.read_text(), re.M)})
+                      re.findall(r'^struct (\w+) \{', each.read_text().split('_TYPES_H */')[0], re.M)})
     return ''.join(f'#define {macro}\n{including(each)}#undef {macro}\n'
                    for each, macro in zip(headers, macros)) + \
         ''.join(f'extern struct {each} complete_{each};\nextern char size_{each}[sizeof(complete_{each})];\n'
