@@ -23,8 +23,6 @@
 
 struct worker;
 
-struct worker;
-
 /* Where a cell begins, and what all of its pages say. */
 struct cell {
 	uint64_t start;
@@ -32,9 +30,9 @@ struct cell {
 	unsigned int key;
 	enum hm_permission permission;
 	unsigned int users; /* threads and handlers that rely on it right now */
-	uint64_t
-		turned_valid; /* when: whoever used "invalid" before needs a context synchronisation event */
-	const struct worker *turned_by; /* but for whom it was published at once */
+	/* When each worker made it valid last: whoever used "invalid" before, but for that worker, for
+	 * whom it is published at once, needs a context synchronisation event. */
+	uint64_t turned_valid[THREADS];
 };
 
 struct worker {
@@ -154,10 +152,8 @@ static void mend_range(hm_va_t va, uint64_t bytes)
 	(void)va;
 	(void)bytes;
 	program.changes++;
-	for (i = 0; i < program.cell_count; i++) {
-		program.cells[i].turned_valid = program.changes;
-		program.cells[i].turned_by = program.holder;
-	}
+	for (i = 0; i < program.cell_count; i++)
+		program.cells[i].turned_valid[program.holder->number] = program.changes;
 	program.broken_end = 0;
 	hm_machine_mask(false);
 }
@@ -214,6 +210,17 @@ static bool is_relied_on(hm_va_t va)
 	       (va.val < program.broken || va.val >= program.broken_end);
 }
 
+/* Whether somebody else made it valid, and the worker has not synchronised since. */
+static bool was_invalid_for(const struct worker *self, const struct cell *cell)
+{
+	unsigned int i;
+
+	for (i = 0; i < THREADS; i++)
+		if (i != self->number && cell->turned_valid[i] > self->synchronised)
+			return true;
+	return false;
+}
+
 /* Uses a page of a cell, as a thread does that has learnt of all changes which are over. */
 static void use_cell(struct worker *self, unsigned int number, unsigned int choice)
 {
@@ -224,7 +231,7 @@ static void use_cell(struct worker *self, unsigned int number, unsigned int choi
 	if (!is_relied_on(va))
 		return;
 	cell->users++; /* who wants to change it waits from here on */
-	if (cell->turned_valid > self->synchronised && cell->turned_by != self) {
+	if (was_invalid_for(self, cell)) {
 		self->synchronised = program.changes;
 		hm_port_context_sync();
 	}
@@ -317,10 +324,8 @@ static void note(struct cell *cell, enum operation what, unsigned int value)
 	}
 	if (what == REMOVE)
 		cell->mapped = false;
-	if (!was_valid && cell->mapped && cell->permission != HM_PERMISSION_INVALID) {
-		cell->turned_valid = program.changes;
-		cell->turned_by = program.holder;
-	}
+	if (!was_valid && cell->mapped && cell->permission != HM_PERMISSION_INVALID)
+		cell->turned_valid[program.holder->number] = program.changes;
 }
 
 /* Whether a kernel would do that to those cells: the tables' own stay as they are. */
