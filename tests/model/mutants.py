@@ -55,7 +55,8 @@ class Mutant:
         # Programs that change a linear map see nothing else of the headers than what others do, and take longer.
         linear_map = of_a_linear_map or file == 'direct_map.h'
         self.models = [each for each in MODELS if ('direct_map' in each) == linear_map]
-        self.suites = sorted(SUITES, key=lambda each: ('direct_map' in each) != linear_map)
+        self.suites = sorted((each for each in SUITES if linear_map or 'direct_map' not in each),
+                             key=lambda each: 'direct_map' not in each)
 
     def apply(self, text):
         """The file's text with the mutation."""
