@@ -1113,18 +1113,19 @@ static inline void hm_direct_map_unlink_(struct hm_direct_map *map,
 static HM_NOINLINE_ bool hm_direct_map_is_uniform_(uint64_t start, uint64_t end,
 						   unsigned int lowest, struct hm_leaf *same)
 {
-	struct hm_direct_map_slot_ slot = hm_direct_map_find_(start);
+	struct hm_direct_map_slot_ slot;
 	uint64_t va, step;
 	struct hm_leaf leaf;
 
-	if (!slot.pte.val || !hm_port_leaf_decode(slot.pte, slot.level, same) ||
-	    (same->pa.val & (end - start - 1)))
-		return false;
 	for (va = start; va < end; va = slot.start + (hm_direct_map_run_(&slot, step, end) *
 						      hm_direct_map_bytes_(slot.level))) {
 		slot = hm_direct_map_find_(va);
 		if (!slot.pte.val || slot.level < lowest ||
-		    !hm_port_leaf_decode(slot.pte, slot.level, &leaf) || leaf.keep_small ||
+		    !hm_port_leaf_decode(slot.pte, slot.level, &leaf) || leaf.keep_small)
+			return false;
+		if (va == start)
+			*same = leaf;
+		if ((same->pa.val & (end - start - 1)) ||
 		    leaf.pa.val - same->pa.val != va - start || leaf.key != same->key ||
 		    leaf.permission != same->permission || leaf.other != same->other)
 			return false;
@@ -1154,7 +1155,7 @@ static inline bool hm_direct_map_may_join_(const struct hm_direct_map_collapse_ 
 static inline void hm_direct_map_join_table_(struct hm_direct_map_collapse_ *collapse,
 					     const struct hm_direct_map_slot_ *slot)
 {
-	struct hm_leaf leaf;
+	struct hm_leaf leaf = { { 0 }, 0, 0, HM_PERMISSION_RW, false, false };
 	hm_pte_t block;
 
 	if (!hm_direct_map_is_link_(slot) || !hm_direct_map_may_join_(collapse, slot, slot->end) ||

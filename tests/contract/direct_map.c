@@ -1630,6 +1630,21 @@ CASE(break_of_tables)
 		EXPECT(refused(change((enum op)op, BLOCKS(1), PAGES(1)), -HM_EBUSY) && !breaks());
 }
 
+/* Nor is a group of pages that has a table on the way to it. */
+CASE(break_of_a_group_of_tables)
+{
+	const uint64_t page = map_around_its_table(), in_block = page - BLOCKS(1);
+	const uint64_t other = BLOCKS(1) + (in_block < BLOCKS(1) / 2 ? BLOCKS(1) - PAGES(1) : 0);
+	const uint64_t group = page & ~(PAGES(GROUP) - 1);
+
+	EXPECT(right(keep_small(other, PAGES(1), true)));
+	EXPECT(right(collapse(0, BLOCKS(3))));
+	*probe_direct_map().bbm_level = 0;
+	EXPECT(refused(set_key(group + (page == group ? PAGES(1) : 0), PAGES(1), HM_KEY_TEXT),
+		       -HM_EBUSY) &&
+	       !breaks());
+}
+
 /* ---- tables for changes ---- */
 
 /* A reserve holds as many as were prepared, and gives all back. A preparation that fails leaves it as
@@ -1841,6 +1856,11 @@ CASE(print_of_odd_maps)
 	empty_map(BLOCKS(128));
 	print();
 	EXPECT(line_count == 2 && line_is(0, start, "", 64) && !strcmp(lines[1], "..."));
+	/* A table that reaches beyond the map outlives what it mapped. */
+	empty_map(PAGES(1));
+	EXPECT(right(add(0, PAGES(1), memory(0))) && right(take_away(0, PAGES(1))));
+	print();
+	EXPECT(line_count == 1 && line_is(0, start, "", 1));
 }
 
 #if HM_PORT_PGTABLE_BLOCK_LEVEL > 1
