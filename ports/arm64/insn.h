@@ -16,8 +16,8 @@
 /* Translation table accesses: single-copy atomic (Arm ARM B2.2.1), never torn, merged or repeated. */
 static inline uint64_t hm_insn_ldr(const uint64_t *address)
 {
-	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): that there is a table is for the caller to
-	 * know */
+	/* That there is a table is for the caller to know.
+	 * NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
 	return *(const volatile uint64_t *)address;
 }
 
