@@ -18,7 +18,7 @@ Not in the table, as nothing can tell them from the original:
   hm_lazy_mmu_close_(): the register before the word. An exception in between gives back what both agree on,
       the default level, and that is where the register is to be.
   hm_lazy_mmu_queue(): *pending = 1 instead of the word. An active word is not 0 either.
-All of this takes five minutes on two CPUs."""
+All of this takes minutes on two CPUs, more since there are those of a linear map; NAMEs take seconds each."""
 import argparse
 import json
 import pathlib
