@@ -162,8 +162,8 @@ HM_PORT_REQUIRE(void, hm_port_context_sync, (void));
 HM_PORT_REQUIRE(void, hm_port_context_switch, (void));
 
 #if HM_PORT_KEY_STYLE == HM_KEY_STYLE_RUN_TIME
-/* NONE, WINDOW or STORE: what this system's protection is. Final before a second context exists, the same
- * on every CPU; not from memory that a stray store reaches. Any context. */
+/* NONE, WINDOW or STORE: what protection is in force. Final before a second context exists, the same on
+ * every CPU, until a hand-over; not from memory that a stray store reaches. Any context. */
 HM_PORT_REQUIRE(unsigned int, hm_port_key_style, (void));
 #elif HM_PORT_KEY_STYLE != HM_KEY_STYLE_NONE && HM_PORT_KEY_STYLE != HM_KEY_STYLE_WINDOW && \
 	HM_PORT_KEY_STYLE != HM_KEY_STYLE_STORE
@@ -192,6 +192,21 @@ HM_PORT_REQUIRE(void, hm_port_kpkeys_write, (uint64_t));
 #else
 #define HM_CONTEXT_HAS_WINDOW_ 0
 #endif
+
+/* Whether there may be keyed stores: ordinary accesses do not order them, nor they each other. */
+#if HM_PORT_KEY_STYLE == HM_KEY_STYLE_RUN_TIME || HM_PORT_KEY_STYLE == HM_KEY_STYLE_STORE
+#define HM_CONTEXT_HAS_STORE_ 1
+/* Both called in style STORE only, where hm_port_context_publish() and _switch() are the second, too. */
+/* Every earlier access of this CPU, and whatever was before it (another CPU's, by a lock that was taken), is
+ * before every later keyed store of this CPU. arm64: DMB ISH; GCSB DSYNC (Arm ARM D11.9). */
+HM_PORT_REQUIRE(void, hm_port_keyed_begin, (void));
+/* Every earlier keyed store of this CPU is before every later access of it, a load of the same entry and the
+ * store that drops a lock included. arm64: GCSB DSYNC; DMB ISH. */
+HM_PORT_REQUIRE(void, hm_port_keyed_end, (void));
+#else
+#define HM_CONTEXT_HAS_STORE_ 0
+#endif
+#define HM_CONTEXT_HAS_KEYS_ (HM_CONTEXT_HAS_WINDOW_ || HM_CONTEXT_HAS_STORE_)
 
 /* ---- 4. configuration: the table of levels and keys ---- */
 #if HM_CONTEXT_HAS_WINDOW_
@@ -224,7 +239,8 @@ HM_KPKEYS_TABLE_(HM_KPKEYS_CHECK_)
 
 /* ---- 5. interface ---- */
 
-#define HM_CONTEXT_ACTIVE_ UINT64_C(0x0001) /* entries may be written, and are published later */
+#define HM_CONTEXT_ACTIVE_ \
+	UINT64_C(0x0001) /* entries are written by ordinary stores, and published later */
 #define HM_CONTEXT_OPEN_ UINT64_C(0x0002) /* a frame is open, at this exception depth */
 #define HM_CONTEXT_HELD_ UINT64_C(0x0004) /* paused or broken: a section entered now is not lazy */
 #define HM_CONTEXT_BROKEN_ UINT64_C(0x0008) /* misuse was found; ends at the outermost leave */
@@ -241,10 +257,13 @@ HM_KPKEYS_TABLE_(HM_KPKEYS_CHECK_)
 #define HM_CONTEXT_OUTER_ UINT64_C(0x3800)
 #define HM_CONTEXT_OUTER_FIELD_ 11
 #define HM_CONTEXT_OUTER_SHIFT_ 3 /* from the one to the other */
-/* HM_KEY_STYLE_*, 0 until it was asked for. Its lower bit: there is no register. */
+/* HM_KEY_STYLE_*, 0 until it was asked for. Its lower bit: there is no register; both: keyed stores. */
 #define HM_CONTEXT_STYLE_ UINT64_C(0xc000)
 #define HM_CONTEXT_STYLE_SHIFT_ 14
 #define HM_CONTEXT_NO_REGISTER_ UINT64_C(0x4000)
+/* Entries are written by keyed stores, and published later: where there is no register, the level's lowest
+ * bit is free for it. With the style, so that no level is taken for it. */
+#define HM_CONTEXT_ACTIVE_KEYED_ (HM_CONTEXT_STYLE_ | UINT64_C(0x0100))
 #define HM_CONTEXT_FLAGS_ UINT64_C(0xffff)
 /* What is 0 while nothing is open. */
 #define HM_CONTEXT_BUSY_                                                                 \
@@ -271,6 +290,26 @@ static inline unsigned int hm_context_style_(void)
 static inline bool hm_context_has_register_(void)
 {
 	return hm_context_style_() == HM_KEY_STYLE_WINDOW;
+}
+
+/* Whether protected memory takes keyed stores, likewise. */
+static inline bool hm_context_is_keyed_(void)
+{
+	return HM_CONTEXT_HAS_STORE_ && hm_context_style_() == HM_KEY_STYLE_STORE;
+}
+
+static inline void hm_context_keyed_begin_(void)
+{
+#if HM_CONTEXT_HAS_STORE_
+	hm_port_keyed_begin();
+#endif
+}
+
+static inline void hm_context_keyed_end_(void)
+{
+#if HM_CONTEXT_HAS_STORE_
+	hm_port_keyed_end();
+#endif
 }
 
 #if HM_CONTEXT_HAS_WINDOW_
@@ -361,7 +400,7 @@ static inline uint64_t hm_context_level_(uint64_t word)
 /* The word with the style as the port knows it, not as somebody left it. */
 static inline uint64_t hm_context_styled_(uint64_t word)
 {
-	if (!HM_CONTEXT_HAS_WINDOW_)
+	if (!HM_CONTEXT_HAS_KEYS_)
 		return word;
 	return (word & ~HM_CONTEXT_STYLE_) | (uint64_t)hm_context_style_()
 						     << HM_CONTEXT_STYLE_SHIFT_;
@@ -379,9 +418,31 @@ static inline uint64_t hm_context_known_(struct hm_context *ctx)
 {
 	uint64_t word = ctx->word;
 
-	if (HM_CONTEXT_HAS_WINDOW_ && HM_UNLIKELY_(!(word & HM_CONTEXT_STYLE_)))
+	if (HM_CONTEXT_HAS_KEYS_ && HM_UNLIKELY_(!(word & HM_CONTEXT_STYLE_)))
 		return hm_context_ask_(ctx);
 	return word;
+}
+
+/* Whether entries written by keyed stores are published later. */
+static inline bool hm_context_is_active_keyed_(uint64_t word)
+{
+	return HM_CONTEXT_HAS_STORE_ &&
+	       (word & HM_CONTEXT_ACTIVE_KEYED_) == HM_CONTEXT_ACTIVE_KEYED_;
+}
+
+/* The flags of a section that is lazy, in the way of the style; and those of a frame that is not. */
+static inline uint64_t hm_context_active_(uint64_t flags)
+{
+	if (HM_CONTEXT_HAS_STORE_ && (flags & HM_CONTEXT_STYLE_) == HM_CONTEXT_STYLE_)
+		return flags | HM_CONTEXT_ACTIVE_KEYED_;
+	return flags | HM_CONTEXT_ACTIVE_;
+}
+
+static inline uint64_t hm_context_eager_(uint64_t flags)
+{
+	if (hm_context_is_active_keyed_(flags))
+		flags &= ~HM_CONTEXT_LEVEL_;
+	return flags & ~HM_CONTEXT_ACTIVE_;
 }
 
 /* Whether the word of a frame and the word around it, from its token, agree on the level outside and on the
@@ -703,7 +764,8 @@ static inline HM_MUST_USE_ hm_context_switch_t hm_context_switch_out(void)
 /*
  * The second half, in the same context, on whichever CPU it runs again: sections and level are as they
  * were. A new context, which was never switched out, starts without it. One synchronisation: an "invalid"
- * that this CPU concluded before what the context published elsewhere is dropped.
+ * that this CPU concluded before what the context published elsewhere is dropped. After whatever the scheduler
+ * acquired to take the context from the CPU that it left: a keyed store that comes next is not before that.
  */
 static inline void hm_context_switch_in(hm_context_switch_t tok)
 {
@@ -715,6 +777,8 @@ static inline void hm_context_switch_in(hm_context_switch_t tok)
 		ctx->word = tok.outer;
 		hm_context_give_back_(tok.self);
 	}
+	if (hm_context_is_keyed_())
+		hm_context_keyed_begin_();
 	hm_port_context_sync();
 }
 #endif /* HM_CONTEXT_H */

@@ -79,7 +79,7 @@ HM_PORT_REQUIRE(enum hm_kpkeys_fault, hm_port_kpkeys_why, (uint64_t, uint64_t));
 static HM_ALWAYS_INLINE_ hm_kpkeys_token_t hm_kpkeys_enter_(uint64_t level)
 {
 	struct hm_context *ctx = hm_context_here_();
-	hm_kpkeys_token_t tok = { ctx->word, 0 };
+	hm_kpkeys_token_t tok = { HM_CONTEXT_HAS_WINDOW_ ? ctx->word : hm_context_known_(ctx), 0 };
 
 	if (HM_CONTEXT_HAS_WINDOW_ && HM_UNLIKELY_(tok.outer != HM_CONTEXT_IDLE_WINDOW_ ||
 						   !hm_context_register_is_(HM_KPKEYS_DEFAULT)))
@@ -215,7 +215,8 @@ static inline void hm_kpkeys_cpu_start(void)
  * nothing of keys (kexec, a crash kernel, the image of a hibernation). Every key is writable from here on in
  * the context that calls, and what is pending is published; exceptions that it still takes are at the
  * default level as ever. The other CPUs are stopped, and the caller does not return to who called it. The
- * port may then switch keys off altogether: on arm64 hm_arm64_poe_disable(). Any context.
+ * port may then switch keys off altogether: on arm64 hm_arm64_poe_disable(). Where memory takes keyed stores
+ * it has to, hm_arm64_gcs_disable(), and hm_port_key_style() answers NONE from then on. Any context.
  */
 static inline void hm_kpkeys_hand_over(void)
 {
@@ -225,7 +226,9 @@ static inline void hm_kpkeys_hand_over(void)
 	hm_context_flush_(ctx);
 	tok = hm_kpkeys_enter_unrestricted();
 	/* Never left; and nobody comes who would publish later what is written now. */
-	ctx->word = (tok.self & ~HM_CONTEXT_ACTIVE_) | HM_CONTEXT_HELD_;
+	ctx->word = hm_context_eager_(tok.self) | HM_CONTEXT_HELD_;
+	/* The port may be about to answer NONE: the word asks again. */
+	ctx->word &= ~HM_CONTEXT_STYLE_;
 }
 
 /* How memory of keys other than 0 is protected: HM_KEY_STYLE_NONE, _WINDOW or _STORE. */

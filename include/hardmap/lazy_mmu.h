@@ -25,7 +25,8 @@
  *          Where a key register protects page tables (kpkeys.h), a section is at the level that may write
  *          them, so its entries need no guard each: two writes of the register and two synchronisations a
  *          section, one of them the publication's. The whole context may then write tables: keep sections
- *          short, and pause around callbacks.
+ *          short, and pause around callbacks. Where tables take keyed stores nothing is ever open, and each
+ *          write orders its stores by itself: a section saves the publication, a range the order too.
  *
  * STATE    That of context.h, which has the protocol of exceptions and switches too: both may come at any
  *          point of a section, and a context may go on on another CPU.
@@ -69,8 +70,7 @@ typedef struct {
  * Broken: nothing, as frames are not tracked any more. */
 static HM_COLD_ hm_lazy_mmu_token_t hm_lazy_mmu_enter_held_(struct hm_context *ctx)
 {
-	hm_lazy_mmu_token_t tok = { HM_CONTEXT_HAS_WINDOW_ ? hm_context_verify_(ctx) : ctx->word,
-				    0 };
+	hm_lazy_mmu_token_t tok = { HM_CONTEXT_HAS_KEYS_ ? hm_context_verify_(ctx) : ctx->word, 0 };
 
 	if (!(tok.outer & HM_CONTEXT_BROKEN_))
 		tok.self = hm_context_open_(ctx, hm_context_next_(ctx),
@@ -78,16 +78,17 @@ static HM_COLD_ hm_lazy_mmu_token_t hm_lazy_mmu_enter_held_(struct hm_context *c
 	return tok;
 }
 
-/* A section with a register in play, but not the outermost one of a thread. */
+/* A section with keys in play, but not the outermost one of a thread with a register. */
 static HM_COLD_ hm_lazy_mmu_token_t hm_lazy_mmu_enter_nested_(struct hm_context *ctx)
 {
 	hm_lazy_mmu_token_t tok = { hm_context_verify_(ctx), 0 };
 
 	if (tok.outer & HM_CONTEXT_HELD_)
 		return hm_lazy_mmu_enter_held_(ctx);
-	tok.self = hm_context_open_(ctx, hm_context_next_(ctx),
-				    hm_context_inside_at_(tok.outer, HM_KPKEYS_PGTABLES) |
-					    HM_CONTEXT_OPEN_ | HM_CONTEXT_ACTIVE_);
+	tok.self = hm_context_open_(
+		ctx, hm_context_next_(ctx),
+		hm_context_active_(hm_context_inside_at_(tok.outer, HM_KPKEYS_PGTABLES)) |
+			HM_CONTEXT_OPEN_);
 	hm_context_follow_(tok.self, 0);
 	return tok;
 }
@@ -116,6 +117,9 @@ static inline HM_MUST_USE_ hm_lazy_mmu_token_t hm_lazy_mmu_enter(void)
 		hm_port_context_sync();
 		return tok;
 	}
+	if (HM_CONTEXT_HAS_STORE_ &&
+	    (!HM_CONTEXT_HAS_WINDOW_ || (tok.outer & HM_CONTEXT_STYLE_) == HM_CONTEXT_STYLE_))
+		return hm_lazy_mmu_enter_nested_(ctx);
 	if (HM_UNLIKELY_(tok.outer & HM_LAZY_MMU_ODD_))
 		return hm_lazy_mmu_enter_held_(ctx);
 	tok.self = hm_context_open_(ctx, generation,
@@ -184,7 +188,7 @@ static inline void hm_lazy_mmu_queue(void)
 	 * which saves an addition here. */
 	uint64_t *word = &ctx->word, *pending = &ctx->pending;
 
-	if (HM_LIKELY_(*word & HM_CONTEXT_ACTIVE_)) {
+	if (HM_LIKELY_((*word & HM_CONTEXT_ACTIVE_) || hm_context_is_active_keyed_(*word))) {
 		*pending = *word;
 	} else {
 		hm_port_context_publish();
@@ -209,8 +213,7 @@ static inline void hm_lazy_mmu_flush(void)
 static inline HM_MUST_USE_ hm_lazy_mmu_pause_t hm_lazy_mmu_pause(void)
 {
 	struct hm_context *ctx = hm_port_context();
-	hm_lazy_mmu_pause_t tok = { HM_CONTEXT_HAS_WINDOW_ ? hm_context_verify_(ctx) : ctx->word,
-				    0 };
+	hm_lazy_mmu_pause_t tok = { HM_CONTEXT_HAS_KEYS_ ? hm_context_verify_(ctx) : ctx->word, 0 };
 	uint64_t pending = ctx->pending;
 
 	ctx->pending = 0;
@@ -232,7 +235,9 @@ static inline void hm_lazy_mmu_resume(hm_lazy_mmu_pause_t tok)
 /* Whether an entry written now would be published later. */
 static inline bool hm_lazy_mmu_active(void)
 {
-	return hm_port_context()->word & HM_CONTEXT_ACTIVE_;
+	const uint64_t word = hm_port_context()->word;
+
+	return (word & HM_CONTEXT_ACTIVE_) || hm_context_is_active_keyed_(word);
 }
 
 #if defined(__GNUC__) && !defined(__cplusplus)

@@ -13,7 +13,8 @@
  *          hm_pgtable_invalidate(va, n * 4096, HM_INVALIDATE_LEAVES);  // before the memory is reused
  *
  *          Tables may carry HM_KEY_PGTABLES: every writer here opens it for its own stores, and in a section
- *          of lazy_mmu.h it is open already. Ordinary stores to them fault.
+ *          of lazy_mmu.h it is open already. Ordinary stores to them fault. Where they take keyed stores
+ *          (HM_KEY_STYLE_STORE) all tables carry it, from before they are filled, and writers use those.
  *
  *          Levels are counted from the leaves: 0 is the table whose entries map pages, 1 the one
  *          above, and so on (Arm's level 3, 2, ...).
@@ -101,8 +102,13 @@ HM_PORT_REQUIRE(hm_pte_t *, hm_port_pte_store_pair, (hm_pte_t *, hm_pte_t, hm_pt
 /* Stores the third if the entry equals the second; returns what was found. Atomic against hardware
  * updates of access flag and dirty state and against other writers. Relaxed. */
 HM_PORT_REQUIRE(hm_pte_t, hm_port_pte_compare_exchange, (hm_pte_t *, hm_pte_t, hm_pte_t));
-/* Every earlier store of this CPU to a table is visible to all observers, walkers included, no later
- * than the later store that links it. arm64: DMB ISHST. */
+#if HM_CONTEXT_HAS_STORE_
+/* The keyed store of an entry, in style STORE only. Every table is then memory that takes it, from before it
+ * is first written as a table. arm64: GCSSTR (Arm ARM C6.2). */
+HM_PORT_REQUIRE(void, hm_port_pte_store_keyed, (hm_pte_t *, hm_pte_t));
+#endif
+/* Every earlier ordinary store of this CPU to a table is visible to all observers, walkers included, no
+ * later than the later store that links it. arm64: DMB ISHST. */
 HM_PORT_REQUIRE(void, hm_port_pgtable_order_fill, (void));
 /* Whether walkers may use the entry (0 is never valid); and whether it maps a page or block for user
  * mode too, so that its publication may wait for a fault. In doubt false, as for a link. */
@@ -201,12 +207,49 @@ static HM_ALWAYS_INLINE_ void hm_pte_store_plainly_(hm_pte_t *ptep, unsigned int
 		hm_pte_store_range_(ptep, n, first, step);
 }
 
-/* n entries outside of any section: with a guard of their own, and published at once. */
+#if HM_CONTEXT_HAS_STORE_
+/* n entries by keyed stores, which are ordered against all that precedes and follows; the publication does
+ * the latter too. */
+static HM_NOINLINE_ void hm_pte_store_keyed_(hm_pte_t *ptep, unsigned int n, hm_pte_t first,
+					     uint64_t step, enum hm_pte_kind_ kind)
+{
+	struct hm_context *ctx = hm_port_context();
+	const bool publish = hm_pte_is_published_(first, kind);
+	hm_pte_t pte = first;
+	unsigned int i;
+
+	hm_port_keyed_begin();
+	for (i = 0; i < n; i++, pte = hm_pte_advance_(pte, step))
+		hm_port_pte_store_keyed(ptep + i, pte);
+	if (publish && !hm_context_is_active_keyed_(ctx->word)) {
+		hm_port_context_publish();
+		hm_port_context_sync();
+		return;
+	}
+	hm_port_keyed_end();
+	if (publish)
+		ctx->pending = ctx->word;
+}
+#else
+static inline void hm_pte_store_keyed_(hm_pte_t *ptep, unsigned int n, hm_pte_t first,
+				       uint64_t step, enum hm_pte_kind_ kind)
+{
+	(void)ptep, (void)n, (void)first, (void)step, (void)kind;
+}
+#endif
+
+/* n entries outside of any section, or where keyed stores write them: with a guard of their own, and
+ * published at once unless in a section. */
 static HM_COLD_ void hm_pte_store_guarded_(hm_pte_t *ptep, unsigned int n, hm_pte_t first,
 					   uint64_t step, enum hm_pte_kind_ kind)
 {
-	hm_kpkeys_token_t guard = hm_kpkeys_guard_tables_();
+	hm_kpkeys_token_t guard;
 
+	if (hm_context_is_keyed_()) {
+		hm_pte_store_keyed_(ptep, n, first, step, kind);
+		return;
+	}
+	guard = hm_kpkeys_guard_tables_();
 	hm_pte_store_range_(ptep, n, first, step);
 	hm_kpkeys_close_(guard, hm_pte_is_published_(first, kind));
 }
@@ -215,7 +258,7 @@ static HM_COLD_ void hm_pte_store_guarded_(hm_pte_t *ptep, unsigned int n, hm_pt
 static HM_ALWAYS_INLINE_ void hm_pte_store_(hm_pte_t *ptep, unsigned int n, hm_pte_t first,
 					    uint64_t step, enum hm_pte_kind_ kind)
 {
-	if (HM_CONTEXT_HAS_WINDOW_) {
+	if (HM_CONTEXT_HAS_KEYS_) {
 		struct hm_context *ctx = hm_port_context();
 		/* By address: as in hm_lazy_mmu_queue(). */
 		uint64_t *word = &ctx->word, *pending = &ctx->pending, state = *word;
@@ -268,6 +311,10 @@ static inline void hm_pte_clear(hm_pte_t *ptep)
  * nothing and puts what was found into *expected. Publishes if the entry turned valid and is the
  * kernel's. For entries that hardware (access flag, dirty state) or lock-free writers change too.
  * Any context.
+ *
+ * No compare-and-swap where tables take keyed stores (hm_kpkeys_style() is HM_KEY_STYLE_STORE): there all who
+ * write the entry hold one lock, also around this call, and hardware updates neither access flag nor dirty
+ * state.
  */
 static inline HM_MUST_USE_ bool hm_pte_update(hm_pte_t *ptep, hm_pte_t *expected, hm_pte_t desired)
 {
@@ -276,6 +323,15 @@ static inline HM_MUST_USE_ bool hm_pte_update(hm_pte_t *ptep, hm_pte_t *expected
 	hm_pte_t old = *expected, found;
 	bool publish;
 
+	if (hm_context_is_keyed_()) {
+		found = hm_port_pte_load(ptep);
+		if (found.val == old.val)
+			hm_pte_store_keyed_(ptep, 1, desired, 0,
+					    hm_port_pte_is_valid(old) ? HM_PTE_QUIET_
+								      : HM_PTE_EITHER_);
+		*expected = found;
+		return found.val == old.val;
+	}
 	if (guarded)
 		guard = hm_kpkeys_guard_tables_();
 	found = hm_port_pte_compare_exchange(ptep, old, desired);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
  * barrier.h -- the hooks of context.h as arm64 barriers. Include it from your hardmap_port.h,
- * which adds hm_port_context() and HM_BUG.
+ * which adds hm_port_context(), HM_BUG and
+ *
+ *	bool hm_port_arm64_has_store_keys(void);         // of gcs.h; false where there is no gcs.h
  */
 #ifndef HM_ARM64_BARRIER_H
 #define HM_ARM64_BARRIER_H
@@ -12,7 +14,13 @@
  * ordered (Arm ARM D8.17.1). The walk of this PE's own next access needs the ISB too. */
 static inline void hm_port_context_publish(void)
 {
-	hm_insn_dsb_ishst();
+	if (hm_port_arm64_has_store_keys()) {
+		/* GCS stores before the GCSB, and that, which is no store, before the walks (Arm ARM D11.9). */
+		hm_insn_gcsb_dsync();
+		hm_insn_dsb_ish();
+	} else {
+		hm_insn_dsb_ishst();
+	}
 }
 
 /* Discards what this PE has fetched or translated ahead: a translation fault that it determined
@@ -24,9 +32,11 @@ static inline void hm_port_context_sync(void)
 
 /* Orders table stores of the outgoing thread before the walks of the PE that runs it next: that PE
  * executes the owed ISB without a DSB for these stores. ISH, not ISHST: a switch also hands over
- * the thread's loads and its TLB and cache maintenance. */
+ * the thread's loads and its TLB and cache maintenance. GCS stores before the GCSB, before that. */
 static inline void hm_port_context_switch(void)
 {
+	if (hm_port_arm64_has_store_keys())
+		hm_insn_gcsb_dsync();
 	hm_insn_dsb_ish();
 }
 #endif

@@ -42,7 +42,7 @@ static inline enum hm_kpkeys_fault hm_port_kpkeys_why(uint64_t esr, uint64_t ent
 	if (esr & HM_ARM64_ESR_DIRTY)
 		return HM_KPKEYS_FAULT_DIRTY;
 	if ((what & HM_ARM64_ESR_EC_DATA) && (esr & HM_ARM64_ESR_WRITE) &&
-	    HM_ARM64_PIINDEX(entry) == HM_ARM64_PIINDEX_STORE)
+	    HM_ARM64_PIINDEX(entry) == HM_ARM64_PIINDEX(HM_ARM64_KERNEL_KEYED))
 		return HM_KPKEYS_FAULT_STORE_KEY;
 	return HM_KPKEYS_FAULT_PERMISSION;
 }

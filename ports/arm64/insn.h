@@ -36,6 +36,16 @@ static inline uint64_t *hm_insn_stp(uint64_t *address, uint64_t first, uint64_t 
 	return address;
 }
 
+/* GCSSTR (Arm ARM C6.2, D11): writes eight aligned bytes of a page that is a Guarded Control Stack, and
+ * faults on any other. By encoding, as assemblers know it only from Armv9.4 on. */
+static inline void hm_insn_gcsstr(uint64_t *address, uint64_t value)
+{
+	register uint64_t *x0 __asm__("x0") = address;
+	register uint64_t x1 __asm__("x1") = value;
+
+	__asm__ volatile(".inst 0xd91f0c01 // gcsstr x1, [x0]" : : "r"(x0), "r"(x1) : "memory");
+}
+
 /* Relaxed; returns what was found. */
 static inline uint64_t hm_insn_cas(uint64_t *address, uint64_t expected, uint64_t desired)
 {
@@ -58,6 +68,17 @@ static inline void hm_insn_dsb_ish(void)
 static inline void hm_insn_dmb_ishst(void)
 {
 	__asm__ volatile("dmb ishst" : : : "memory");
+}
+
+static inline void hm_insn_dmb_ish(void)
+{
+	__asm__ volatile("dmb ish" : : : "memory");
+}
+
+/* GCSB DSYNC, a hint: nothing where there is no FEAT_GCS. */
+static inline void hm_insn_gcsb_dsync(void)
+{
+	__asm__ volatile("hint #19" : : : "memory");
 }
 
 static inline void hm_insn_isb(void)
@@ -140,6 +161,22 @@ static inline uint64_t hm_insn_mrs_tcr2_el1(void)
 static inline void hm_insn_msr_tcr2_el1(uint64_t value)
 {
 	__asm__ volatile("msr s3_0_c2_c0_3, %x0" : : "r"(value) : "memory");
+}
+
+/* GCSCR_EL1, of FEAT_GCS (Arm ARM D24.2): STREn is bit 9. A write takes effect with the next context
+ * synchronisation event at the latest. */
+static inline void hm_insn_msr_gcscr_el1(uint64_t value)
+{
+	__asm__ volatile("msr s3_0_c2_c5_0, %x0" : : "r"(value) : "memory");
+}
+
+/* ID_AA64PFR1_EL1: GCS 47:44. */
+static inline uint64_t hm_insn_mrs_id_aa64pfr1_el1(void)
+{
+	uint64_t value;
+
+	__asm__("mrs %x0, id_aa64pfr1_el1" : "=r"(value));
+	return value;
 }
 
 /* ID_AA64MMFR3_EL1: TCRX 3:0, S1PIE 11:8, S1POE 19:16. Reads as zero on CPUs from before it was given out. */

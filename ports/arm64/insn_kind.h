@@ -8,9 +8,12 @@ enum hm_insn_kind {
 	HM_INSN_LDR, /* of a table entry, as the two below; an STP is two STR */
 	HM_INSN_STR,
 	HM_INSN_CAS,
+	HM_INSN_GCSSTR, /* the keyed store */
 	HM_INSN_DSB_ISHST,
 	HM_INSN_DSB_ISH,
 	HM_INSN_DMB_ISHST,
+	HM_INSN_DMB_ISH,
+	HM_INSN_GCSB_DSYNC,
 	HM_INSN_ISB,
 	HM_INSN_TLBI_VMALLE1IS,
 	HM_INSN_TLBI_VAAE1IS,

@@ -5,6 +5,7 @@
  *
  *	#define HM_PORT_ARM64_PAGE_SHIFT 12        // the granule, as for vmsa.h
  *	bool hm_port_arm64_has_tlbi_range(void);   // FEAT_TLBIRANGE on every CPU
+ *	bool hm_port_arm64_has_store_keys(void);   // as for barrier.h
  *
  * Your decision, as only you know all CPUs: hm_arm64_cpu_has_tlbi_range() answers for this one.
  */
@@ -13,7 +14,7 @@
 #define HM_PGTABLE_TYPES_ONLY
 #include <hardmap/pgtable.h>
 #undef HM_PGTABLE_TYPES_ONLY
-#include <arm64/insn.h>
+#include <arm64/barrier.h>
 
 #ifndef HM_PORT_ARM64_PAGE_SHIFT
 #error "tlbi.h: the port must define HM_PORT_ARM64_PAGE_SHIFT, 12, 14 or 16"
@@ -87,7 +88,7 @@ static inline void hm_port_pgtable_invalidate(hm_va_t va, uint64_t size, enum hm
 
 	/* Orders the table stores of this PE before the invalidation: a walk that starts after the TLBI
 	 * on any PE sees them (Arm ARM D8.17.1). */
-	hm_insn_dsb_ishst();
+	hm_port_context_publish();
 	if (hm_port_arm64_has_tlbi_range() && pages < UINT64_C(1) << 21) {
 		hm_arm64_tlbi_ranges_(start, pages, what);
 	} else if (pages <= HM_ARM64_TLBI_MAX_PAGES) {

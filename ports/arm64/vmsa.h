@@ -7,6 +7,7 @@
  *	#define HM_PORT_ARM64_PAGE_SHIFT 12              // the granule: 12 (4K), 14 (16K), 16 (64K)
  *	hm_pte_t *hm_port_pgtable_map(hm_pa_t table);    // where running code reaches a table
  *	hm_pte_t *hm_port_pgtable_root(hm_va_t va);      // the table of TTBR0 or TTBR1
+ *	bool hm_port_arm64_has_store_keys(void);         // what a key makes of a page: see gcs.h
  *
  * Levels are those of pgtable.h, counted from the leaves: level 0 here is lookup level 3 of the Arm
  * ARM.
@@ -64,20 +65,22 @@
 /* With FEAT_S1PIE, the index into PIR_EL1 and PIRE0_EL1: bits 54, 53, 51 and 6 (Arm ARM D8.4.3). */
 #define HM_ARM64_PIINDEX(entry) \
 	(((entry) >> 51 & 0xc) | ((entry) >> 50 & 0x2) | ((entry) >> 6 & 0x1))
-/* A page that only the keyed store writes: the index of what EL1 would execute and write, and no page is. */
-#define HM_ARM64_PIINDEX_STORE 0xa
 
 /* MAIR_EL1 that the mappings below assume in fields 0 and 1: Normal write-back, Device-nGnRnE. */
 #define HM_ARM64_MAIR 0x00ff
 
 /*
- * What a page or block is for; HM_ARM64_KEY() may be added. All have AF set: the port has no access-flag
+ * What a page or block is for; HM_ARM64_KEY() may be added. KERNEL_KEYED is KERNEL_RW with a store key: by
+ * PIR_EL1 of gcs.h only the keyed store writes it. Its index is free, as nothing else is EL0's to execute and
+ * EL1's to write; without FEAT_S1PIE it is ordinary memory, executable at EL0, which cannot read it. All have
+ * AF set: the port has no access-flag
  * handler. They say the same with and without FEAT_S1PIE: there bits 54, 53, 51 and 6 are PIIndex, which
  * PIR_EL1 and PIRE0_EL1 of poe.h translate back, and bit 7 is nDirty, 0 in what is writable (Arm ARM D8.4).
  */
 #define HM_ARM64_KERNEL_DATA_ \
 	(HM_ARM64_ATTR(0) | HM_ARM64_INNER_SHAREABLE | HM_ARM64_ACCESSED | HM_ARM64_UXN)
 #define HM_ARM64_KERNEL_RW (HM_ARM64_KERNEL_DATA_ | HM_ARM64_PXN | HM_ARM64_WRITABLE)
+#define HM_ARM64_KERNEL_KEYED (HM_ARM64_KERNEL_RW & ~HM_ARM64_UXN)
 #define HM_ARM64_KERNEL_RO (HM_ARM64_KERNEL_DATA_ | HM_ARM64_PXN | HM_ARM64_READONLY)
 #define HM_ARM64_KERNEL_RX (HM_ARM64_KERNEL_DATA_ | HM_ARM64_READONLY)
 #define HM_ARM64_KERNEL_DEVICE \
@@ -227,7 +230,15 @@ static inline bool hm_port_pte_permits(hm_pte_t pte, enum hm_access access)
 	(HM_ARM64_ADDRESS | HM_ARM64_VALID | HM_ARM64_TABLE | HM_ARM64_CONTIGUOUS | \
 	 HM_ARM64_KEEP_SMALL | HM_ARM64_KEY(7) | HM_ARM64_PERMISSION_)
 
-/* Entries with the attributes above, for the kernel. An invalid one has those of its memory, writable. A
+/* Whether a valid entry is KERNEL_KEYED. */
+static inline bool hm_arm64_is_keyed_(uint64_t value)
+{
+	return (value & (HM_ARM64_PERMISSION_ | HM_ARM64_UXN | HM_ARM64_USER)) ==
+	       (HM_ARM64_KERNEL_KEYED & HM_ARM64_PERMISSION_);
+}
+
+/* Entries with the attributes above, for the kernel; whether one with a key is KERNEL_KEYED is no attribute
+ * but the system's way to lock it. An invalid one has those of its memory, writable. A
  * block and a page differ in bit 1, which a link has too: an invalid link is none of a linear map's. */
 static inline bool hm_port_leaf_decode(hm_pte_t pte, unsigned int level, struct hm_leaf *leaf)
 {
@@ -237,6 +248,8 @@ static inline bool hm_port_leaf_decode(hm_pte_t pte, unsigned int level, struct 
 	leaf->pa = hm_arm64_leaf_address(pte);
 	leaf->other = pte.val & ~HM_ARM64_NOT_OTHER_;
 	leaf->key = (unsigned int)(pte.val >> 60 & 7);
+	if (leaf->key && hm_arm64_is_keyed_(pte.val))
+		leaf->other |= HM_ARM64_UXN;
 	leaf->contiguous = pte.val & HM_ARM64_CONTIGUOUS;
 	leaf->keep_small = pte.val & HM_ARM64_KEEP_SMALL;
 	switch (pte.val & (HM_ARM64_PERMISSION_ | HM_ARM64_VALID)) {
@@ -275,6 +288,9 @@ static inline hm_pte_t hm_port_leaf_encode(const struct hm_leaf *leaf, unsigned 
 	pte = hm_arm64_leaf(leaf->pa, level, attributes);
 	if (leaf->permission == HM_PERMISSION_INVALID)
 		pte.val &= ~HM_ARM64_VALID;
+	else if (leaf->permission == HM_PERMISSION_RW && leaf->key &&
+		 hm_port_arm64_has_store_keys())
+		pte.val &= ~HM_ARM64_UXN;
 	return pte;
 }
 

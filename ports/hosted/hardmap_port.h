@@ -36,6 +36,11 @@ static inline bool hm_port_arm64_has_tlbi_range(void)
 	return hm_hosted.has_tlbi_range;
 }
 
+static inline bool hm_port_arm64_has_store_keys(void)
+{
+	return hm_hosted.key_style == HM_KEY_STYLE_STORE;
+}
+
 static inline bool hm_port_pgtable_alloc(hm_pa_t *table)
 {
 	return hm_hosted_alloc_table(table, UINT64_C(1) << HM_PORT_ARM64_PAGE_SHIFT);
@@ -80,6 +85,7 @@ static inline unsigned int hm_port_key_style(void)
 {
 	return hm_hosted.key_style;
 }
+#include <arm64/gcs.h>
 #include <arm64/poe.h>
 #else
 #define HM_PORT_KEY_STYLE HM_KEY_STYLE_NONE

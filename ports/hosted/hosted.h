@@ -40,8 +40,9 @@ struct hm_hosted {
 	unsigned int breaks, mends, tables_left, tables_out;
 	bool has_tlbi_range; /* what hm_port_arm64_has_tlbi_range() answers */
 	unsigned int key_style; /* what hm_port_key_style() answers, where the build has keys */
-	uint64_t id_aa64isar0_el1, id_aa64mmfr2_el1, id_aa64mmfr3_el1, midr_el1; /* the registers */
-	uint64_t por_el1, pir_el1, pire0_el1, tcr2_el1;
+	uint64_t id_aa64isar0_el1, id_aa64mmfr2_el1, id_aa64mmfr3_el1, id_aa64pfr1_el1;
+	uint64_t midr_el1; /* the registers */
+	uint64_t por_el1, pir_el1, pire0_el1, tcr2_el1, gcscr_el1;
 	uint64_t counts[HM_INSN_KINDS];
 	struct hm_hosted_event trace[HM_HOSTED_TRACE];
 	unsigned int events; /* in trace */

@@ -65,11 +65,8 @@ static unsigned int counted(enum hm_insn_kind kind)
 	return n;
 }
 
-struct probe_counts probe_read(void)
+static struct probe_counts read_ordinary(unsigned int tlbis)
 {
-	const unsigned int tlbis = counted(HM_INSN_TLBI_VMALLE1IS) + counted(HM_INSN_TLBI_VAAE1IS) +
-				   counted(HM_INSN_TLBI_VAALE1IS) + counted(HM_INSN_TLBI_RVAAE1IS) +
-				   counted(HM_INSN_TLBI_RVAALE1IS);
 	const unsigned int dsb_ish = counted(HM_INSN_DSB_ISH);
 	/* The suite never switches and invalidates between two reads: if there was a TLBI, each DSB ISH
 	 * ended an invalidation that a DSB ISHST began and an ISB followed. */
@@ -85,6 +82,37 @@ struct probe_counts probe_read(void)
 	};
 
 	return counts;
+}
+
+/*
+ * Where tables take keyed stores, whose DMBs and GCSBs are not looked at. A DSB ISH then ends a publication,
+ * which an ISB follows, or a switch's first half, which none does; or it begins and ends an invalidation.
+ */
+static struct probe_counts read_keyed(unsigned int tlbis)
+{
+	const unsigned int dsb = counted(HM_INSN_DSB_ISH), isb = counted(HM_INSN_ISB);
+	const unsigned int invalidations = tlbis ? dsb - isb : 0;
+	const unsigned int publish = tlbis || dsb < isb ? dsb - 2 * invalidations : isb;
+	const struct probe_counts counts = {
+		.publish = publish,
+		.sync = isb - invalidations,
+		.switched = dsb - 2 * invalidations - publish,
+		.order = counted(HM_INSN_DMB_ISHST),
+		.stores = counted(HM_INSN_GCSSTR),
+		.key_writes = counted(HM_INSN_MSR_POR_EL1),
+		.bugs = probe_arm64_bugs(),
+	};
+
+	return counts;
+}
+
+struct probe_counts probe_read(void)
+{
+	const unsigned int tlbis = counted(HM_INSN_TLBI_VMALLE1IS) + counted(HM_INSN_TLBI_VAAE1IS) +
+				   counted(HM_INSN_TLBI_VAALE1IS) + counted(HM_INSN_TLBI_RVAAE1IS) +
+				   counted(HM_INSN_TLBI_RVAALE1IS);
+
+	return hm_port_arm64_has_store_keys() ? read_keyed(tlbis) : read_ordinary(tlbis);
 }
 
 hm_pte_t *probe_table(unsigned int number)

@@ -34,6 +34,7 @@ uint64_t every_entry(hm_pte_t *ptep, hm_pte_t pte, hm_pa_t pa)
 	struct hm_leaf leaf;
 
 	hm_port_pte_store(ptep, hm_arm64_leaf(pa, 1, HM_ARM64_KERNEL_RW));
+	hm_port_pte_store_keyed(ptep, pte);
 	ptep = hm_port_pte_store_pair(ptep, hm_arm64_table(pa), pte);
 	pte = hm_port_pte_compare_exchange(ptep, hm_port_pte_load(ptep), pte);
 	if (!hm_port_pte_is_valid(pte) || hm_port_pte_is_user(pte) ||
@@ -54,6 +55,12 @@ bool every_key(uint64_t esr, uint64_t entry)
 		hm_arm64_poe_enable();
 	else
 		hm_arm64_poe_disable();
+	if (hm_arm64_cpu_has_gcs())
+		hm_arm64_gcs_enable();
+	else
+		hm_arm64_gcs_disable();
+	hm_port_keyed_begin();
+	hm_port_keyed_end();
 	hm_port_kpkeys_write(hm_port_kpkeys_read());
 	return hm_port_kpkeys_why(esr, entry) == HM_KPKEYS_FAULT_KEY;
 }
@@ -72,6 +79,10 @@ uint64_t every_instruction(uint64_t *address, uint64_t value)
 	hm_insn_dsb_ishst();
 	hm_insn_dsb_ish();
 	hm_insn_dmb_ishst();
+	hm_insn_dmb_ish();
+	hm_insn_gcsb_dsync();
+	hm_insn_gcsstr(address, value);
+	hm_insn_msr_gcscr_el1(hm_insn_mrs_id_aa64pfr1_el1());
 	hm_insn_isb();
 	hm_insn_tlbi_vmalle1is();
 	hm_insn_tlbi_vaae1is(value);

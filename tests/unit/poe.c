@@ -227,9 +227,9 @@ CASE(index_of_an_entry)
 		EXPECT(index_of(entry) == index);
 	}
 	for (i = 0; i < KINDS; i++)
-		EXPECT(index_of(kinds[i]) != HM_ARM64_PIINDEX_STORE);
-	EXPECT(!field(HM_ARM64_PIR_EL1, HM_ARM64_PIINDEX_STORE));
-	EXPECT(!field(HM_ARM64_PIRE0_EL1, HM_ARM64_PIINDEX_STORE));
+		EXPECT(index_of(kinds[i]) != HM_ARM64_PIINDEX(HM_ARM64_KERNEL_KEYED));
+	EXPECT(!field(HM_ARM64_PIR_EL1, HM_ARM64_PIINDEX(HM_ARM64_KERNEL_KEYED)));
+	EXPECT(!field(HM_ARM64_PIRE0_EL1, HM_ARM64_PIINDEX(HM_ARM64_KERNEL_KEYED)));
 }
 
 /* What each kind is for. */

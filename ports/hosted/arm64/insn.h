@@ -15,9 +15,12 @@ static inline uint64_t hm_insn_ldr(const uint64_t *address)
 	return *(const volatile uint64_t *)address;
 }
 
-/* Ordinary stores to tables come here alone: where keys are windows, theirs has to be open. */
+/* Ordinary stores to tables come here alone: where keys are windows, theirs has to be open; where they are
+ * stores, none may come. */
 static inline void hm_hosted_check_key(void)
 {
+	if (hm_hosted.key_style == HM_KEY_STYLE_STORE)
+		hm_hosted_bug("an ordinary store to a table that takes keyed ones");
 	if (hm_hosted.key_style == HM_KEY_STYLE_WINDOW &&
 	    !(hm_hosted.por_el1 & HM_KEY_ALLOW(HM_KEY_PGTABLES, HM_KEY_WRITE)))
 		hm_hosted_bug("a store to a table without its key");
@@ -35,6 +38,14 @@ static inline uint64_t *hm_insn_stp(uint64_t *address, uint64_t first, uint64_t 
 	hm_insn_str(address, first);
 	hm_insn_str(address + 1, second);
 	return address + 2;
+}
+
+static inline void hm_insn_gcsstr(uint64_t *address, uint64_t value)
+{
+	if (hm_hosted.key_style != HM_KEY_STYLE_STORE)
+		hm_hosted_bug("a keyed store to a table that takes ordinary ones");
+	hm_hosted_event(HM_INSN_GCSSTR, address, value);
+	*(volatile uint64_t *)address = value;
 }
 
 static inline uint64_t hm_insn_cas(uint64_t *address, uint64_t expected, uint64_t desired)
@@ -59,6 +70,16 @@ static inline void hm_insn_dsb_ish(void)
 static inline void hm_insn_dmb_ishst(void)
 {
 	hm_hosted_event(HM_INSN_DMB_ISHST, 0, 0);
+}
+
+static inline void hm_insn_dmb_ish(void)
+{
+	hm_hosted_event(HM_INSN_DMB_ISH, 0, 0);
+}
+
+static inline void hm_insn_gcsb_dsync(void)
+{
+	hm_hosted_event(HM_INSN_GCSB_DSYNC, 0, 0);
 }
 
 static inline void hm_insn_isb(void)
@@ -132,7 +153,17 @@ static inline void hm_insn_msr_tcr2_el1(uint64_t value)
 	hm_hosted.tcr2_el1 = value;
 }
 
+static inline void hm_insn_msr_gcscr_el1(uint64_t value)
+{
+	hm_hosted.gcscr_el1 = value;
+}
+
 /* The CPU that the tests ask for. */
+static inline uint64_t hm_insn_mrs_id_aa64pfr1_el1(void)
+{
+	return hm_hosted.id_aa64pfr1_el1;
+}
+
 static inline uint64_t hm_insn_mrs_id_aa64mmfr3_el1(void)
 {
 	return hm_hosted.id_aa64mmfr3_el1;

@@ -26,6 +26,11 @@ static inline unsigned int hm_port_key_style(void)
 {
 	return hm_machine->config.key_style ? hm_machine->config.key_style : HM_KEY_STYLE_NONE;
 }
+static inline bool hm_port_arm64_has_store_keys(void)
+{
+	return hm_machine->config.key_style == HM_KEY_STYLE_STORE;
+}
+#include <arm64/gcs.h>
 #include <arm64/poe.h>
 
 /* Keys by the build: 1, what the machine's configuration says; 0, none, as a port without them compiles. */

@@ -45,6 +45,8 @@ static const unsigned int group_entries[LEVELS] = { 32, 32, 1 };
 #define NOT_DIRTY READONLY /* with permission indirection */
 #define PIE (UINT64_C(1) << 1) /* of TCR2_EL1 */
 #define POE (UINT64_C(1) << 3)
+#define STREN (UINT64_C(1) << 9) /* of GCSCR_EL1 */
+#define WRITE_BACK 0 /* AttrIndx of Normal write-back memory in the library's MAIR_EL1 */
 /* What may not change from one valid leaf to another without break-before-make, beside the address and
  * the size: AttrIndx and SH (Arm ARM D8.17.1). */
 #define MEMORY_TYPE UINT64_C(0x31c)
@@ -117,12 +119,23 @@ static struct hm_machine_thread *running(void)
 	return &hm_machine->threads[hm_machine->running];
 }
 
+static struct hm_machine_cpu *this_cpu(void)
+{
+	return &hm_machine->cpus[hm_machine->cpu];
+}
+
+/* Whose program order it is: a handler's is not that of what it interrupts. */
+static uint8_t who(void)
+{
+	return (uint8_t)(hm_machine->running << 2 | running()->exceptions);
+}
+
 /* ---- system registers ---- */
 
 /* Whether TLBs may hold what it said (Arm ARM D8.17: permitted to be cached). */
 static bool is_cached_in_tlbs(unsigned int which)
 {
-	return which != HM_MACHINE_POR_EL1;
+	return which != HM_MACHINE_POR_EL1 && which != HM_MACHINE_GCSCR_EL1;
 }
 
 /* One of the steps after which only the value written last is in effect was done; in order, or it is void. */
@@ -146,13 +159,23 @@ uint64_t hm_machine_register(enum hm_machine_register which)
 	return hm_machine->cpus[hm_machine->cpu].registers[which].value;
 }
 
-/* What a reset leaves: nothing is known, but that neither indirection nor overlays are on. */
+/* What a reset leaves: nothing is known, but that neither indirection nor overlays are on; and of what is
+ * unknown, what is of least use: keyed stores are off. */
+static uint64_t value_after_reset(unsigned int which)
+{
+	const uint64_t unknown = UINT64_C(0x9999999977777777);
+
+	if (which == HM_MACHINE_TCR2_EL1)
+		return 0;
+	return which == HM_MACHINE_GCSCR_EL1 ? unknown & ~STREN : unknown;
+}
+
 static void forget_registers(unsigned int cpu)
 {
 	for (unsigned int which = 0; which < HM_MACHINE_REGISTERS; which++) {
 		struct hm_machine_register_state *state = &hm_machine->cpus[cpu].registers[which];
 
-		state->value = which == HM_MACHINE_TCR2_EL1 ? 0 : UINT64_C(0x9999999977777777);
+		state->value = value_after_reset(which);
 		state->possible[0] = state->value;
 		state->possible_count = 1;
 		state->steps = 0;
@@ -162,17 +185,9 @@ static void forget_registers(unsigned int cpu)
 /* What a CPU concluded from the tables so far is dropped; and of its finished TLBIs, the last effects. */
 static void synchronise(unsigned int cpu)
 {
-	unsigned int i;
-
 	advance(cpu, 0);
 	advance(cpu, 3);
 	hm_machine->cpus[cpu].synchronised = hm_machine->now;
-	for (i = 0; i < hm_machine->invalidation_count; i++) {
-		struct hm_machine_invalidation *each = &hm_machine->invalidations[i];
-
-		if (each->cpu == cpu && each->completed)
-			each->synchronised = true;
-	}
 }
 
 /* Back to hm_machine_run(); returns when the thread is chosen again. */
@@ -200,7 +215,10 @@ void hm_machine_switch(void)
 	hm_machine->cpus[cpu].thread = NULL;
 	self->ready = true;
 	pass();
-	hm_machine->migrations += hm_machine->cpu != cpu;
+	if (hm_machine->cpu == cpu)
+		return;
+	hm_machine->migrations++;
+	self->arrived = hm_machine->now;
 }
 
 bool hm_machine_mask(bool masked)
@@ -384,10 +402,12 @@ static uint64_t current(uint32_t where)
 	return version ? version->value : 0;
 }
 
-/* Whether whoever sees b sees a too: a store barrier of their CPU between them, or a was complete. */
+/* Whether whoever sees b sees a too: what orders them, if they are of one CPU; or else a was complete. */
 static bool ordered(const struct hm_machine_version *a, const struct hm_machine_version *b)
 {
-	return (a->cpu == b->cpu && a->epoch < b->epoch) || a->completed < b->issued;
+	if (a->cpu == b->cpu)
+		return a->stored < (a->keyed ? b->keyed_before : b->plain_before);
+	return a->completed < b->issued;
 }
 
 /* The version before, NULL: none, the entry was 0. */
@@ -539,19 +559,28 @@ static unsigned int taken(const struct hm_machine_invalidation *each, uint64_t v
 	return found;
 }
 
+/* Whose TLB is asked, and whether for what it executes right now; and when what was over counts: NEVER, at
+ * any time, or before a store that was seen earlier than it was executed. */
+struct observer {
+	unsigned int cpu;
+	bool pipeline;
+	uint64_t by;
+};
+
 /* Whether it is over for that CPU; and, for what the CPU executes right now, for its pipeline: that of the
  * CPU which invalidates keeps what it had translated ahead until its next context synchronisation event. */
-static bool is_over(const struct hm_machine_invalidation *each, unsigned int cpu, bool pipeline)
+static bool is_over(const struct hm_machine_invalidation *each, const struct observer *observer)
 {
-	return each->completed && (!each->local || each->cpu == cpu) &&
-	       (!pipeline || each->cpu != cpu || each->synchronised);
+	return each->completed < observer->by && (!each->local || each->cpu == observer->cpu) &&
+	       (!observer->pipeline || each->cpu != observer->cpu ||
+		each->completed < hm_machine->cpus[each->cpu].synchronised);
 }
 
 /*
  * Per kind that is asked about, the last invalidation that has taken what an entry of that kind says of the
  * address out of this CPU's TLB, of those issued up to `latest`; 0: none since the start.
  */
-static void find_floors(uint64_t floors[KINDS], unsigned int cpu, uint64_t va, bool pipeline,
+static void find_floors(uint64_t floors[KINDS], const struct observer *observer, uint64_t va,
 			unsigned int asked, uint64_t latest)
 {
 	const struct hm_machine_invalidation *each;
@@ -560,7 +589,7 @@ static void find_floors(uint64_t floors[KINDS], unsigned int cpu, uint64_t va, b
 	memset(floors, 0, KINDS * sizeof(floors[0]));
 	for (; asked && i; i = asked & LEAVES ? i - 1 : each->older_tables) {
 		each = &hm_machine->invalidations[i - 1];
-		if (each->issued > latest || !is_over(each, cpu, pipeline))
+		if (each->issued > latest || !is_over(each, observer))
 			continue;
 		found = taken(each, va, asked);
 		asked &= ~found;
@@ -569,11 +598,11 @@ static void find_floors(uint64_t floors[KINDS], unsigned int cpu, uint64_t va, b
 	}
 }
 
-static uint64_t floor_of(unsigned int cpu, uint64_t va, unsigned int kind)
+static uint64_t floor_of(const struct observer *observer, uint64_t va, unsigned int kind)
 {
 	uint64_t floors[KINDS];
 
-	find_floors(floors, cpu, va, false, BIT(kind), HM_MACHINE_NEVER);
+	find_floors(floors, observer, va, BIT(kind), HM_MACHINE_NEVER);
 	return floors[kind];
 }
 
@@ -592,16 +621,18 @@ static unsigned int limits_within(const struct hm_machine_invalidation *each, ui
 	return n;
 }
 
-/* Whether it takes all that came by a link of that level: the link, and whatever there is below. */
-static bool takes_all_below(const struct hm_machine_invalidation *each, unsigned int level)
+/* Whether it was over by then and takes all that came by a link of that level: the link, and whatever there
+ * is below. */
+static bool takes_all_below(const struct hm_machine_invalidation *each, unsigned int level,
+			    uint64_t by)
 {
-	return each->completed && each->tables && !each->local &&
+	return each->completed < by && each->tables && !each->local &&
 	       (!each->hint || (level == 1 && each->hint == 1));
 }
 
 /* Whether TLBIs of that kind that were issued after `since`, each of a part, cover all that an entry of the
  * level translates. */
-static bool emptied(uint64_t since, uint64_t va, unsigned int level)
+static bool emptied(uint64_t since, uint64_t by, uint64_t va, unsigned int level)
 {
 	const uint64_t bytes = level_bytes(level);
 	uint64_t done = 0;
@@ -615,7 +646,7 @@ static bool emptied(uint64_t since, uint64_t va, unsigned int level)
 
 			if (each->issued <= since)
 				break;
-			if (!takes_all_below(each, level) || !covers(each, va + done))
+			if (!takes_all_below(each, level, by) || !covers(each, va + done))
 				continue;
 			if (!each->pages)
 				return true;
@@ -634,13 +665,13 @@ static bool emptied(uint64_t since, uint64_t va, unsigned int level)
 struct making {
 	uint64_t value;
 	unsigned int level;
+	uint64_t issued; /* a walker may see it from here on */
 };
 
 struct walk {
-	unsigned int cpu;
+	struct observer observer;
 	uint64_t va;
-	enum hm_access access;
-	bool pipeline;
+	unsigned int right; /* that is asked for */
 	uint64_t floors[KINDS];
 	uint64_t truth; /* the leaf that the tables have now; 0: none */
 	unsigned int truth_level;
@@ -656,11 +687,17 @@ struct walk {
 #define R 1u
 #define X 2u
 #define W 4u
+#define K 8u /* to be written by keyed stores */
 /* Base permissions by the encoding of PIR_EL1 (Arm ARM D8.4.3.1): with overlay below 8, without from there
- * on. Reserved ones give nothing; 9, GCS, is readable. */
+ * on. Reserved ones give nothing; 9 is GCS. */
 static const uint8_t base_permissions[16] = { 0,         R,         X,         R | X, 0,     R | W,
-					      R | W | X, R | W | X, R,         R,     R | X, 0,
+					      R | W | X, R | W | X, R,         R | K, R | X, 0,
 					      R | W,     0,         R | W | X, 0 };
+
+static unsigned int right_of(enum hm_access access)
+{
+	return access == HM_ACCESS_WRITE ? W : access == HM_ACCESS_EXECUTE ? X : R;
+}
 
 /* What EL1 may do with a leaf by those registers. */
 static unsigned int indirect(uint64_t value, uint64_t pir, uint64_t pire0, bool overlays,
@@ -673,31 +710,41 @@ static unsigned int indirect(uint64_t value, uint64_t pir, uint64_t pire0, bool 
 	unsigned int have = base_permissions[mine];
 
 	/* Privileged execution and unprivileged writing take everything from both. */
-	if (((have & X) || mine == 9) && ((base_permissions[others] & W) || others == 9))
+	if ((have & (X | K)) && (base_permissions[others] & (W | K)))
 		return 0;
 	if (mine < 8 && overlays)
 		have &= overlay < 8 ? overlay : 0;
 	/* Not both: the overlay decides for execution, without one it is writing that stays. */
 	if (mine == 6 && (have & X))
 		have &= overlays ? ~W : ~X;
-	return value & NOT_DIRTY ? have & ~W : have;
+	return value & NOT_DIRTY ? have & ~(W | K) : have;
 }
 
 struct verdict {
 	bool permitted, denied; /* by some values of the registers that may be in effect */
 };
 
+/* Whether keyed stores may be off, wherever they write (Arm ARM D11). */
+static bool may_lack_keyed_stores(unsigned int cpu)
+{
+	const struct hm_machine_register_state *gcscr =
+		&hm_machine->cpus[cpu].registers[HM_MACHINE_GCSCR_EL1];
+	unsigned int i;
+
+	for (i = 0; i < gcscr->possible_count; i++)
+		if (!(gcscr->possible[i] & STREN))
+			return true;
+	return false;
+}
+
 /* What EL1 of that CPU may find when it uses a leaf. */
-static struct verdict judge(unsigned int cpu, uint64_t value, enum hm_access access)
+static struct verdict judge(unsigned int cpu, uint64_t value, unsigned int right)
 {
 	const struct hm_machine_register_state *r = hm_machine->cpus[cpu].registers;
 	const struct hm_machine_register_state *tcr2 = &r[HM_MACHINE_TCR2_EL1];
 	const struct hm_machine_register_state *pir = &r[HM_MACHINE_PIR_EL1];
 	const struct hm_machine_register_state *pire0 = &r[HM_MACHINE_PIRE0_EL1];
 	const struct hm_machine_register_state *por = &r[HM_MACHINE_POR_EL1];
-	const unsigned int wanted = access == HM_ACCESS_WRITE     ? W
-				    : access == HM_ACCESS_EXECUTE ? X
-								  : R;
 	const unsigned int direct = R | (value & READONLY ? 0 : W) | (value & PXN ? 0 : X);
 	struct verdict verdict = { false, false };
 	unsigned int i, j, k, l;
@@ -708,7 +755,7 @@ static struct verdict judge(unsigned int cpu, uint64_t value, enum hm_access acc
 	}
 	for (i = 0; i < tcr2->possible_count; i++) {
 		if (!(tcr2->possible[i] & PIE)) {
-			*(direct & wanted ? &verdict.permitted : &verdict.denied) = true;
+			*(direct & right ? &verdict.permitted : &verdict.denied) = true;
 			if (tcr2->possible[i] & POE)
 				hm_machine_violation("overlays without indirection: no rule yet");
 			continue;
@@ -720,8 +767,8 @@ static struct verdict judge(unsigned int cpu, uint64_t value, enum hm_access acc
 						value, pir->possible[j], pire0->possible[k],
 						tcr2->possible[i] & POE, por->possible[l]);
 
-					*(have & wanted ? &verdict.permitted
-							: &verdict.denied) = true;
+					*(have & right ? &verdict.permitted
+						       : &verdict.denied) = true;
 				}
 	}
 	return verdict;
@@ -784,7 +831,7 @@ static void see_leaf(struct walk *walk, uint64_t value, unsigned int level, uint
 	if (output / HM_MACHINE_PAGE_BYTES ==
 	    hm_machine_page(walk->wanted).val / HM_MACHINE_PAGE_BYTES)
 		walk->reached = true;
-	verdict = judge(walk->cpu, value, walk->access);
+	verdict = judge(walk->observer.cpu, value, walk->right);
 	walk->permitted |= verdict.permitted;
 	walk->denied |= verdict.denied;
 	walk->sizes |= is_contiguous(value, level) && until >= walk->floors[GROUP(level)]
@@ -864,8 +911,7 @@ static unsigned int by_link(const struct walk *walk, unsigned int level, uint64_
 
 		if (walk->floors[end] >= floor)
 			continue;
-		find_floors(then, walk->cpu, walk->va, walk->pipeline, BIT(LINK(level)),
-			    walk->floors[end]);
+		find_floors(then, &walk->observer, walk->va, BIT(LINK(level)), walk->floors[end]);
 		if (until >= then[LINK(level)])
 			kept |= BIT(end);
 	}
@@ -879,7 +925,7 @@ static unsigned int by_link(const struct walk *walk, unsigned int level, uint64_
 static void explore(struct walk *walk, unsigned int level, unsigned int page,
 		    const struct path *path, uint64_t after, unsigned int ends)
 {
-	const uint64_t synchronised = hm_machine->cpus[walk->cpu].synchronised;
+	const uint64_t synchronised = hm_machine->cpus[walk->observer.cpu].synchronised;
 	const struct hm_machine_version *version, *newer = NULL;
 	static const struct hm_machine_version initial = { .completed = 0 };
 	const unsigned int index = index_at(walk->va, level);
@@ -952,16 +998,17 @@ static void do_walk(struct walk *walk)
 {
 	const unsigned int known = kinds();
 
-	find_floors(walk->floors, walk->cpu, walk->va, walk->pipeline, known, HM_MACHINE_NEVER);
+	find_floors(walk->floors, &walk->observer, walk->va, known, HM_MACHINE_NEVER);
 	explore(walk, LEVELS - 1, root_page(), NULL, 0, (known & LEAVES) | BIT(WALK));
 }
 
-static struct walk walk_all(unsigned int cpu, hm_va_t va, enum hm_access access, bool pipeline,
+static struct walk walk_all(unsigned int cpu, hm_va_t va, unsigned int right, bool pipeline,
 			    unsigned int wanted)
 {
-	struct walk walk = {
-		.cpu = cpu, .va = va.val, .access = access, .pipeline = pipeline, .wanted = wanted
-	};
+	struct walk walk = { .observer = { cpu, pipeline, HM_MACHINE_NEVER },
+			     .va = va.val,
+			     .right = right,
+			     .wanted = wanted };
 
 	if (!hm_machine->root || va.val >> 48 != 0xffff) {
 		hm_machine_violation("no tables for %#llx: no root, or not in the upper half",
@@ -991,8 +1038,8 @@ enum hm_machine_outcome hm_machine_access(hm_va_t va, enum hm_access access)
 
 	step(HM_INSN_KINDS, "access", va.val, access);
 	hm_machine->accesses++;
-	walk = walk_all(hm_machine->cpu, va, access, true, HM_MACHINE_PAGES);
-	truth = judge(hm_machine->cpu, walk.truth, access);
+	walk = walk_all(hm_machine->cpu, va, right_of(access), true, HM_MACHINE_PAGES);
+	truth = judge(hm_machine->cpu, walk.truth, right_of(access));
 	allowed = truth.permitted;
 	if (truth.permitted && truth.denied)
 		hm_machine_violation(
@@ -1036,7 +1083,7 @@ enum hm_machine_outcome hm_machine_try(hm_va_t va, enum hm_access access)
 
 	step(HM_INSN_KINDS, "access, may fault", va.val, access);
 	hm_machine->accesses++;
-	walk = walk_all(hm_machine->cpu, va, access, true, HM_MACHINE_PAGES);
+	walk = walk_all(hm_machine->cpu, va, right_of(access), true, HM_MACHINE_PAGES);
 	fault = walk.faults || walk.denied;
 	if (fault && walk.permitted)
 		fault = hm_machine_random(2);
@@ -1047,26 +1094,26 @@ enum hm_machine_outcome hm_machine_try(hm_va_t va, enum hm_access access)
 
 bool hm_machine_may_fault(hm_va_t va, enum hm_access access)
 {
-	struct walk walk = walk_all(hm_machine->cpu, va, access, true, HM_MACHINE_PAGES);
+	struct walk walk = walk_all(hm_machine->cpu, va, right_of(access), true, HM_MACHINE_PAGES);
 
 	return walk.faults || walk.denied;
 }
 
 bool hm_machine_may_fault_at(hm_va_t va, unsigned int level)
 {
-	struct walk walk = walk_all(hm_machine->cpu, va, HM_ACCESS_READ, true, HM_MACHINE_PAGES);
+	struct walk walk = walk_all(hm_machine->cpu, va, R, true, HM_MACHINE_PAGES);
 
 	return walk.faults >> level & 1;
 }
 
 bool hm_machine_may_succeed(hm_va_t va, enum hm_access access)
 {
-	return walk_all(hm_machine->cpu, va, access, true, HM_MACHINE_PAGES).permitted;
+	return walk_all(hm_machine->cpu, va, right_of(access), true, HM_MACHINE_PAGES).permitted;
 }
 
 bool hm_machine_may_reach(unsigned int cpu, hm_va_t va, unsigned int number)
 {
-	const struct walk walk = walk_all(cpu, va, HM_ACCESS_READ, false, number);
+	const struct walk walk = walk_all(cpu, va, R, false, number);
 
 	return walk.reached || walk.entered;
 }
@@ -1087,7 +1134,7 @@ static void check_release_at(const struct release *release, uint64_t va)
 
 	for (cpu = 0; cpu < hm_machine->config.cpus; cpu++) {
 		const hm_va_t at = { va };
-		const struct walk walk = walk_all(cpu, at, HM_ACCESS_READ, false, release->number);
+		const struct walk walk = walk_all(cpu, at, R, false, release->number);
 
 		if (walk.entered || (walk.reached && !release->table_only))
 			hm_machine_violation("%s %u is freed while CPU %u may hold a translation "
@@ -1255,19 +1302,14 @@ static bool contradicts(uint32_t sibling, uint32_t where, unsigned int level,
 
 /* A valid entry is stored in a group. Invalid ones are not looked at: a group is made, and removed, one entry
  * after another. */
-static void check_group(uint32_t where, unsigned int level, uint64_t va, uint64_t value)
+static void check_group(uint32_t where, unsigned int level, uint64_t va,
+			const struct hm_machine_version *stored)
 {
-	const struct hm_machine_version stored = {
-		.value = value,
-		.issued = hm_machine->now,
-		.cpu = (uint8_t)hm_machine->cpu,
-		.epoch = hm_machine->cpus[hm_machine->cpu].epoch
-	};
 	const uint32_t first = first_of_group(where, level);
 	uint32_t i;
 
 	for (i = first; i < first + group_entries[level]; i++)
-		if (contradicts(i, where, level, &stored))
+		if (contradicts(i, where, level, stored))
 			report_group(va);
 }
 
@@ -1376,17 +1418,20 @@ static void check_held(const struct hm_machine_version *newer, uint32_t where, u
 	const struct hm_machine_version *version;
 	unsigned int cpu;
 
-	for (; newer->issued >= since && (version = before(newer)); newer = version) {
+	for (; newer->stored >= since && (version = before(newer)); newer = version) {
 		if (!is_cached(version->value, level) ||
 		    (same_place ? may_follow(version->value, made->value, level)
 				: is_leaf(version->value, level) &&
 					  fits(version->value, level, made, va)))
 			continue;
-		for (cpu = 0; cpu < hm_machine->config.cpus; cpu++)
+		for (cpu = 0; cpu < hm_machine->config.cpus; cpu++) {
+			const struct observer observer = { cpu, false, made->issued };
+
 			if (!(is_link(version->value, level)
-				      ? emptied(newer->completed, va, level)
-				      : floor_of(cpu, va, SINGLE(level)) > newer->completed))
+				      ? emptied(newer->completed, made->issued, va, level)
+				      : floor_of(&observer, va, SINGLE(level)) > newer->completed))
 				report_break_before_make(cpu, va);
+		}
 	}
 }
 
@@ -1397,9 +1442,10 @@ static void check_held_at(uint64_t va, const struct making *made)
 	unsigned int cpu;
 
 	for (cpu = 0; cpu < cpus && hm_machine->root; cpu++) {
-		struct walk walk = {
-			.cpu = cpu, .va = va, .wanted = HM_MACHINE_PAGES, .made = *made
-		};
+		struct walk walk = { .observer = { cpu, false, made->issued },
+				     .va = va,
+				     .wanted = HM_MACHINE_PAGES,
+				     .made = *made };
 
 		do_walk(&walk);
 		if (walk.clash)
@@ -1420,7 +1466,7 @@ static void check_held_elsewhere(uint64_t va, const struct making *made)
 		uint64_t at[2];
 		unsigned int n;
 
-		if (!each->pages && takes_all_below(each, made->level))
+		if (!each->pages && takes_all_below(each, made->level, made->issued))
 			break;
 		for (n = limits_within(each, va, last, at); n--;)
 			check_held_at(at[n], made);
@@ -1450,10 +1496,12 @@ static void check_held_of_group(uint32_t where, unsigned int level, uint64_t va,
 
 /* An entry of a live table turns valid, or another: no CPU may still hold another one for the same address.
  * Where the last one was valid, all that may be held beside it was held against it when it was stored. */
-static void check_break_before_make(uint32_t where, unsigned int level, uint64_t va, uint64_t value)
+static void check_break_before_make(uint32_t where, unsigned int level, uint64_t va,
+				    const struct hm_machine_version *stored)
 {
 	const struct hm_machine_version *last = newest(where);
-	const struct making made = { value, level };
+	const uint64_t value = stored->value;
+	const struct making made = { value, level, stored->issued };
 
 	if (is_contiguous(value, level))
 		check_held_of_group(where, level, va, &made);
@@ -1473,22 +1521,21 @@ static void check_break_before_make(uint32_t where, unsigned int level, uint64_t
 }
 
 /* What a table that walkers may use is given. */
-static void check_live_store(uint32_t where, unsigned int level, uint64_t value)
+static void check_live_store(uint32_t where, unsigned int level,
+			     const struct hm_machine_version *stored)
 {
-	const struct hm_machine_version link = { .issued = hm_machine->now,
-						 .cpu = (uint8_t)hm_machine->cpu,
-						 .epoch = hm_machine->cpus[hm_machine->cpu].epoch };
+	const uint64_t value = stored->value;
 	const unsigned int page = where / HM_MACHINE_ENTRIES, index = where % HM_MACHINE_ENTRIES;
 	const uint64_t va = hm_machine->table_base[page] + index * level_bytes(level);
 
 	if (!(value & VALID))
 		return;
 	check_shape(value, level, va);
-	check_break_before_make(where, level, va, value);
+	check_break_before_make(where, level, va, stored);
 	if (is_contiguous(value, level) || had_contiguous(page, index, level))
-		check_group(where, level, va, value);
+		check_group(where, level, va, stored);
 	if (is_link(value, level))
-		make_live(page_of(value), level - 1, va, &link);
+		make_live(page_of(value), level - 1, va, stored);
 }
 
 /* Blocks lack the bit that links and pages have. */
@@ -1504,48 +1551,88 @@ static void note_size(uint32_t where, uint64_t value)
 				      [index / HM_MACHINE_SMALLEST_GROUP] = true;
 }
 
-static void store(uint32_t where, uint64_t value)
+/* What a store leaves, by what this CPU's barriers say of it. A keyed one is ordered by a GCSB alone, and may
+ * be seen from the last one on (Arm ARM D11.9); but for what waits for a DSB. */
+static void make_version(struct hm_machine_version *version, uint64_t value, bool keyed)
+{
+	const struct hm_machine_cpu *cpu = this_cpu();
+
+	version->value = value;
+	version->stored = hm_machine->now;
+	version->issued = keyed ? most(cpu->gcsb, cpu->dsb) + 1 : hm_machine->now;
+	version->completed = HM_MACHINE_NEVER;
+	version->plain_before = keyed ? cpu->opened : cpu->store_barrier;
+	version->keyed_before = keyed ? cpu->gcsb : cpu->drained;
+	version->left = keyed ? HM_MACHINE_NEVER : hm_machine->now;
+	version->cpu = (uint8_t)hm_machine->cpu;
+	version->who = who();
+	version->seen = 0;
+	version->keyed = keyed;
+}
+
+/*
+ * Stores to one entry come in program order, and in that of the lock that was handed over, but for keyed and
+ * ordinary ones of one CPU, and keyed ones of several (Arm ARM D11.9). Of the lock nothing is seen: the CPU
+ * that had it has to have executed a GCSB after its keyed store, and the one that got it another before its
+ * own.
+ */
+static void check_coherence(uint32_t where, const struct hm_machine_version *stored)
+{
+	const struct hm_machine_version *last = newest(where);
+
+	if (!last || !(last->keyed || stored->keyed))
+		return;
+	if (last->cpu == stored->cpu
+		    ? (last->keyed && stored->keyed) || ordered(last, stored)
+		    : last->left < (stored->keyed ? stored->keyed_before : stored->stored))
+		return;
+	hm_machine_violation(
+		"two stores to entry %u of table %u are not ordered: the first may win",
+		where % HM_MACHINE_ENTRIES, where / HM_MACHINE_ENTRIES);
+}
+
+static void store(uint32_t where, uint64_t value, bool keyed)
 {
 	struct hm_machine *m = hm_machine;
 	unsigned int page = where / HM_MACHINE_ENTRIES, level = m->table_level[page];
-	struct hm_machine_version *version;
+	struct hm_machine_version *version = &m->versions[m->version_count];
 
-	if (level--)
-		check_live_store(where, level, value);
 	if (m->version_count == HM_MACHINE_VERSIONS) {
 		hm_machine_violation("the run is too long for the machine: too many stores");
 		return;
 	}
-	version = &m->versions[m->version_count++];
-	version->value = value;
-	version->issued = m->now;
-	version->completed = HM_MACHINE_NEVER;
+	make_version(version, value, keyed);
+	check_coherence(where, version);
+	if (level--)
+		check_live_store(where, level, version);
 	version->older = m->newest[where];
-	version->cpu = (uint8_t)m->cpu;
-	version->epoch = m->cpus[m->cpu].epoch;
 	note_size(where, value);
+	m->version_count++;
 	m->used[page] = true;
 	m->newest[where] = m->version_count;
 	m->memory[page][where % HM_MACHINE_ENTRIES].val = value;
 }
 
 /* The library's own store: the linear map has to permit it, for all that this CPU may hold of it. */
-static void check_linear(uint32_t where)
+static void check_linear(uint32_t where, unsigned int right)
 {
 	unsigned int page = where / HM_MACHINE_ENTRIES;
 	const hm_va_t va = { hm_machine->linear + (uint64_t)page * HM_MACHINE_PAGE_BYTES };
+	const char *what = right == K ? "keyed store" : "store";
 	struct walk walk;
 
 	if (!hm_machine->linear)
 		return;
-	walk = walk_all(hm_machine->cpu, va, HM_ACCESS_WRITE, true, HM_MACHINE_PAGES);
-	if (walk.denied)
-		hm_machine_violation(
-			"a store to page %u may be denied: without its key, or not yet with "
-			"it",
-			page);
+	walk = walk_all(hm_machine->cpu, va, right, true, HM_MACHINE_PAGES);
+	if (walk.denied || (right == K && may_lack_keyed_stores(hm_machine->cpu)))
+		hm_machine_violation("a %s to page %u may be denied: %s", what, page,
+				     right == K ? "it is not for these, or they are not yet on"
+						: "without its key, or not yet with it");
 	else if (walk.faults || !walk.permitted)
-		hm_machine_violation("a store to page %u where the linear map has no translation",
+		hm_machine_violation("a %s to page %u where the linear map has no translation",
+				     what, page);
+	else if (right == K && (walk.truth >> 2 & 7) != WRITE_BACK)
+		hm_machine_violation("a keyed store to page %u, which is not write-back memory",
 				     page);
 	else if (!check_conflict(&walk) && walk.stale)
 		hm_machine_violation("stale translation of %#llx after an owed TLBI",
@@ -1562,9 +1649,68 @@ void hm_machine_stray(unsigned int number)
 	const hm_va_t va = { hm_machine->linear + (uint64_t)number * HM_MACHINE_PAGE_BYTES };
 
 	step(HM_INSN_KINDS, "stray store", number, 0);
-	if (walk_all(hm_machine->cpu, va, HM_ACCESS_WRITE, true, HM_MACHINE_PAGES).permitted)
+	if (walk_all(hm_machine->cpu, va, W, true, HM_MACHINE_PAGES).permitted)
 		hm_machine_violation("page %u is open to a stray store of CPU %u", number,
 				     hm_machine->cpu);
+}
+
+/* For the keyed stores that follow. */
+static void note_load(uint32_t where)
+{
+	struct hm_machine_cpu *cpu = this_cpu();
+	struct hm_machine_entry_load *load = &cpu->loads[cpu->load_count++ % HM_MACHINE_LOADS];
+
+	load->time = hm_machine->now;
+	load->where = where;
+	load->who = who();
+}
+
+/* The thread's own keyed store, if it is sure to find it: the GCSB after it, and then a full barrier; on
+ * another CPU, whatever made it wait for the one that it left (Arm ARM D11.9). */
+static void check_own_load(uint32_t where, const struct hm_machine_version *version)
+{
+	if (version->cpu == hm_machine->cpu ? version->stored >= this_cpu()->drained
+					    : version->left == HM_MACHINE_NEVER)
+		hm_machine_violation("a load of entry %u of table %u may miss its thread's own "
+				     "keyed store",
+				     where % HM_MACHINE_ENTRIES, where / HM_MACHINE_ENTRIES);
+}
+
+/* Another's keyed stores that have not left: one of the values, by chance; but none that was there before one
+ * that was found. What another CPU finds, all others do. */
+static uint64_t find(uint32_t where)
+{
+	const unsigned int cpu = hm_machine->cpu;
+	uint32_t index = hm_machine->newest[where];
+	struct hm_machine_version *version = NULL;
+
+	for (; index; index = version->older) {
+		version = &hm_machine->versions[index - 1];
+		if (version->left != HM_MACHINE_NEVER || (version->seen >> cpu & 1) ||
+		    hm_machine_random(2))
+			break;
+	}
+	if (!index)
+		return 0;
+	version->seen |= (uint8_t)(version->cpu == cpu ? 1u << cpu : ~(1u << version->cpu));
+	return version->value;
+}
+
+/* What the load, or the compare and swap, of this instruction finds. */
+static uint64_t load(const uint64_t *address, uint32_t where)
+{
+	const struct hm_machine_version *version;
+
+	if (hm_machine->config.key_style != HM_KEY_STYLE_STORE || where == UINT32_MAX)
+		return *address;
+	note_load(where);
+	version = newest(where);
+	if (!version || !version->keyed)
+		return *address;
+	if (version->who != who())
+		return find(where);
+	check_own_load(where, version);
+	return *address;
 }
 
 uint64_t hm_machine_load(const uint64_t *address)
@@ -1572,7 +1718,7 @@ uint64_t hm_machine_load(const uint64_t *address)
 	uint32_t where = location(address);
 
 	step(HM_INSN_LDR, "load", where / HM_MACHINE_ENTRIES, where % HM_MACHINE_ENTRIES);
-	return *address;
+	return load(address, where);
 }
 
 void hm_machine_store(uint64_t *address, uint64_t value)
@@ -1584,8 +1730,45 @@ void hm_machine_store(uint64_t *address, uint64_t value)
 		hm_machine_violation("a store outside of the machine's memory");
 		return;
 	}
-	check_linear(where);
-	store(where, value);
+	check_linear(where, W);
+	store(where, value, false);
+}
+
+/* What its thread did before, and whatever that was told, is before a keyed store only by a GCSB of the same
+ * CPU (Arm ARM D11.9): after the thread came there, and after the loads of the entry, with a full barrier
+ * between. */
+static void check_keyed_order(uint32_t where)
+{
+	const struct hm_machine_cpu *cpu = this_cpu();
+	const unsigned int table = where / HM_MACHINE_ENTRIES, entry = where % HM_MACHINE_ENTRIES;
+	unsigned int i;
+
+	if (running()->arrived && cpu->gcsb <= running()->arrived)
+		hm_machine_violation("a keyed store to entry %u of table %u may come before what "
+				     "its thread did on the CPU that it left",
+				     entry, table);
+	for (i = 0; i < HM_MACHINE_LOADS && i < cpu->load_count; i++)
+		if (cpu->loads[i].where == where && cpu->loads[i].who == who() &&
+		    cpu->loads[i].time >= cpu->opened)
+			hm_machine_violation("a keyed store to entry %u of table %u may come "
+					     "before the load that it follows",
+					     entry, table);
+}
+
+void hm_machine_keyed_store(uint64_t *address, uint64_t value)
+{
+	uint32_t where = location(address);
+
+	step(HM_INSN_GCSSTR, "keyed store", where, value);
+	if (where == UINT32_MAX) {
+		hm_machine_violation("a keyed store outside of the machine's memory");
+		return;
+	}
+	if (hm_machine->config.key_style != HM_KEY_STYLE_STORE)
+		hm_machine_violation("a keyed store on a machine without FEAT_GCS");
+	check_linear(where, K);
+	check_keyed_order(where);
+	store(where, value, true);
 }
 
 uint64_t hm_machine_compare_exchange(uint64_t *address, uint64_t expected, uint64_t desired)
@@ -1598,49 +1781,101 @@ uint64_t hm_machine_compare_exchange(uint64_t *address, uint64_t expected, uint6
 		hm_machine_violation("a compare and swap outside of the machine's memory");
 		return expected;
 	}
-	check_linear(where);
-	found = *address;
+	check_linear(where, W);
+	found = load(address, where);
 	if (found == expected)
-		store(where, desired);
+		store(where, desired, false);
 	return found;
 }
 
 /* ---- barriers and invalidation ---- */
 
-void hm_machine_dsb(enum hm_insn_kind kind)
+/* Stores before it, keyed ones before a GCSB that was before it, are before all accesses after it. */
+static void order_all(struct hm_machine_cpu *cpu)
+{
+	cpu->store_barrier = cpu->full_barrier = hm_machine->now;
+	cpu->drained = cpu->gcsb;
+}
+
+/* This CPU's stores, of the keyed ones those that a GCSB has handed over before (Arm ARM D11.9); if `keyed`,
+ * which a DSB of stores alone is not for. */
+static void complete_stores(struct hm_machine_cpu *cpu, bool keyed)
+{
+	struct hm_machine *m = hm_machine;
+	unsigned int left = m->version_count, i;
+
+	for (i = m->version_count; i-- > cpu->incomplete;) {
+		struct hm_machine_version *version = &m->versions[i];
+
+		if (version->cpu != m->cpu || version->completed != HM_MACHINE_NEVER)
+			continue;
+		if (version->keyed && !(keyed && version->stored < cpu->gcsb))
+			left = i;
+		else
+			version->completed = m->now;
+	}
+	cpu->incomplete = left;
+}
+
+/* This CPU's, or of these only the local ones. */
+static void complete_invalidations(const struct hm_machine_cpu *cpu, bool local)
 {
 	struct hm_machine *m = hm_machine;
 	unsigned int i;
 
-	step(kind, kind == HM_INSN_DSB_ISH ? "DSB ISH" : "DSB ISHST", 0, 0);
-	m->cpus[m->cpu].epoch++;
-	for (i = m->version_count; i--;) {
-		struct hm_machine_version *version = &m->versions[i];
+	for (i = cpu->invalidating; i < m->invalidation_count; i++) {
+		struct hm_machine_invalidation *each = &m->invalidations[i];
 
-		if (version->cpu == m->cpu) {
-			if (version->completed != HM_MACHINE_NEVER)
-				break; /* and so are all of this CPU before it */
-			version->completed = m->now;
-		}
+		if (each->cpu == m->cpu && (each->local || !local) &&
+		    each->completed == HM_MACHINE_NEVER)
+			each->completed = m->now;
 	}
+}
+
+void hm_machine_dsb(enum hm_insn_kind kind)
+{
+	struct hm_machine *m = hm_machine;
+	struct hm_machine_cpu *cpu;
+
+	step(kind, kind == HM_INSN_DSB_ISH ? "DSB ISH" : "DSB ISHST", 0, 0);
+	cpu = this_cpu();
+	cpu->store_barrier = m->now;
+	complete_stores(cpu, kind == HM_INSN_DSB_ISH);
 	if (kind != HM_INSN_DSB_ISH)
 		return;
-	for (i = 0; i < m->invalidation_count; i++)
-		if (m->invalidations[i].cpu == m->cpu)
-			m->invalidations[i].completed = true;
+	order_all(cpu);
+	cpu->dsb = m->now;
+	complete_invalidations(cpu, false);
+	cpu->invalidating = m->invalidation_count;
 	advance(m->cpu, 2);
 }
 
 /* For this CPU alone: completes its local invalidations. Too weak for anything else. */
 void hm_machine_dsb_nsh(void)
 {
-	struct hm_machine *m = hm_machine;
-
 	step(HM_INSN_KINDS, "DSB NSH", 0, 0);
-	for (unsigned int i = 0; i < m->invalidation_count; i++)
-		if (m->invalidations[i].cpu == m->cpu && m->invalidations[i].local)
-			m->invalidations[i].completed = true;
-	advance(m->cpu, 2);
+	complete_invalidations(this_cpu(), true);
+	advance(hm_machine->cpu, 2);
+}
+
+/* Values that no kernel writes, and registers that this machine has not. */
+static void check_register(enum hm_machine_register which, uint64_t value)
+{
+	const bool keyed_stores = hm_machine->config.key_style == HM_KEY_STYLE_STORE;
+
+	if (which == HM_MACHINE_POR_EL1 && value >> 32)
+		hm_machine_violation("POR_EL1: reserved bits are set: %#llx",
+				     (unsigned long long)value);
+	if (which == HM_MACHINE_POR_EL1 && (value & 7) != 7)
+		hm_machine_violation("POR_EL1 closes key 0: %#llx", (unsigned long long)value);
+	if (which == HM_MACHINE_GCSCR_EL1 && (value & ~STREN))
+		hm_machine_violation("GCSCR_EL1: more than keyed stores is on: %#llx",
+				     (unsigned long long)value);
+	if (which == HM_MACHINE_GCSCR_EL1 && !keyed_stores)
+		hm_machine_violation("GCSCR_EL1 on a machine without FEAT_GCS");
+	if (keyed_stores &&
+	    (which == HM_MACHINE_POR_EL1 || (which == HM_MACHINE_TCR2_EL1 && (value & POE))))
+		hm_machine_violation("overlays on a machine without FEAT_S1POE");
 }
 
 void hm_machine_write_register(enum hm_machine_register which, uint64_t value)
@@ -1651,11 +1886,7 @@ void hm_machine_write_register(enum hm_machine_register which, uint64_t value)
 	     value);
 	/* Not before: the thread may be on another CPU after the step. */
 	state = &hm_machine->cpus[hm_machine->cpu].registers[which];
-	if (which == HM_MACHINE_POR_EL1 && value >> 32)
-		hm_machine_violation("POR_EL1: reserved bits are set: %#llx",
-				     (unsigned long long)value);
-	if (which == HM_MACHINE_POR_EL1 && (value & 7) != 7)
-		hm_machine_violation("POR_EL1 closes key 0: %#llx", (unsigned long long)value);
+	check_register(which, value);
 	if (state->possible_count == HM_MACHINE_VALUES) {
 		hm_machine_violation("register %u is written and never synchronised", which);
 		return;
@@ -1676,10 +1907,30 @@ void hm_machine_reset_cpu(void)
 	synchronise(m->cpu);
 }
 
-void hm_machine_dmb(void)
+void hm_machine_dmb(enum hm_insn_kind kind)
 {
-	step(HM_INSN_DMB_ISHST, "DMB ISHST", 0, 0);
-	hm_machine->cpus[hm_machine->cpu].epoch++;
+	step(kind, kind == HM_INSN_DMB_ISH ? "DMB ISH" : "DMB ISHST", 0, 0);
+	if (kind == HM_INSN_DMB_ISH)
+		order_all(this_cpu());
+	else
+		this_cpu()->store_barrier = hm_machine->now;
+}
+
+void hm_machine_gcsb(void)
+{
+	struct hm_machine *m = hm_machine;
+	struct hm_machine_cpu *cpu;
+
+	step(HM_INSN_GCSB_DSYNC, "GCSB DSYNC", 0, 0);
+	cpu = this_cpu();
+	for (; cpu->staying < m->version_count; cpu->staying++) {
+		struct hm_machine_version *version = &m->versions[cpu->staying];
+
+		if (version->cpu == m->cpu && version->keyed)
+			version->left = m->now;
+	}
+	cpu->gcsb = m->now;
+	cpu->opened = cpu->full_barrier;
 }
 
 void hm_machine_isb(void)
@@ -1758,7 +2009,7 @@ void hm_machine_tlbi(enum hm_insn_kind kind, uint64_t operand)
 	each->cpu = (uint8_t)m->cpu;
 	each->tables = !leaves;
 	each->older_tables = last_tables();
-	each->completed = each->synchronised = false;
+	each->completed = HM_MACHINE_NEVER;
 	each->local = kind == HM_INSN_TLBI_VMALLE1;
 	each->hint = 0;
 	each->first_page = each->pages = 0; /* everything */
@@ -1813,22 +2064,31 @@ void hm_machine_set_root(unsigned int number)
 	make_live(number, LEVELS - 1, UPPER_HALF, NULL);
 }
 
+static void settle_cpu(struct hm_machine_cpu *cpu)
+{
+	cpu->synchronised = cpu->gcsb = hm_machine->now;
+	order_all(cpu);
+	cpu->opened = hm_machine->now;
+	cpu->incomplete = cpu->staying = hm_machine->version_count;
+	cpu->invalidating = hm_machine->invalidation_count;
+}
+
 void hm_machine_settle(void)
 {
 	struct hm_machine *m = hm_machine;
 	unsigned int i;
 
 	for (i = 0; i < m->version_count; i++)
-		m->versions[i].completed = m->now;
+		m->versions[i].completed = m->versions[i].left = m->now;
 	m->now++;
 	/* An invalidation of everything, by nobody in particular. */
 	m->locals = false;
 	m->invalidation_count = 1;
-	m->invalidations[0] = (struct hm_machine_invalidation){
-		.issued = m->now, .tables = true, .completed = true, .synchronised = true
-	};
+	m->invalidations[0] = (struct hm_machine_invalidation){ .issued = m->now,
+								.completed = m->now - 1,
+								.tables = true };
 	for (i = 0; i < HM_MACHINE_CPUS; i++)
-		m->cpus[i].synchronised = m->now;
+		settle_cpu(&m->cpus[i]);
 }
 
 hm_pa_t hm_machine_page(unsigned int number)

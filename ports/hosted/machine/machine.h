@@ -34,9 +34,12 @@
  * SIZES    A contiguous entry (bit 52) may be held for all of its group, blocks and tables may replace one
  *          another from BBM level 2 on, and a TLBI with a level hint takes leaves of that level alone. The
  *          granule is the build's: HM_PORT_ARM64_PAGE_SHIFT, for machine.c too.
- * NOT HERE Loads and stores of plain memory, and loads of entries, are in order. User mode, the order of
- *          GCS stores and instruction fetch have no rules yet: see "To be added" in
- *          ports/hosted/README.md.
+ *          With STORE they have FEAT_S1PIE and FEAT_GCS: pages that GCSSTR alone writes, once
+ *          GCSCR_EL1.STREn is in effect (D8.4, D11). Such a keyed store is ordered by a GCSB alone, against
+ *          ordinary accesses before and after it, and other keyed stores but to the same entry; and the GCSB
+ *          against ordinary accesses by a full barrier, DMB ISH or DSB ISH (D11.9).
+ * NOT HERE Loads and stores of plain memory, and loads of entries but for keyed stores, are in order. User
+ *          mode and instruction fetch have no rules yet: see "To be added" in ports/hosted/README.md.
  * STATE    struct hm_machine, the caller's, large, all-zero before its first start; one runs at a time in a
  *          host thread.
  */
@@ -63,6 +66,7 @@
 #define HM_MACHINE_SMALLEST_GROUP 16 /* entries that the contiguous bit makes one, at the least */
 #define HM_MACHINE_VERSIONS (128 * HM_MACHINE_ENTRIES) /* stores to tables that one run may do */
 #define HM_MACHINE_INVALIDATIONS 16384 /* TLBIs that one run may do */
+#define HM_MACHINE_LOADS 16 /* last ones of a CPU that a keyed store is checked against */
 #define HM_MACHINE_TRACE 64 /* last events, for the report */
 #define HM_MACHINE_STACK (64 * 1024)
 #define HM_MACHINE_NEVER UINT64_MAX
@@ -73,7 +77,7 @@ struct hm_machine_config {
 	/* Chances of 256, at each instruction, that another CPU goes on, and that an interrupt comes. */
 	unsigned int interleave, interrupt;
 	bool has_tlbi_range;
-	unsigned int key_style; /* HM_KEY_STYLE_NONE or _WINDOW; 0 is the former */
+	unsigned int key_style; /* HM_KEY_STYLE_NONE, _WINDOW or _STORE; 0 is the first */
 	/* What may change its size without break-before-make (Arm ARM D8.17.2, FEAT_BBM). 0: nothing; 1: the
 	 * contiguous bit; 2: blocks and tables too. A conflict abort may come until the TLBI, but for 3: none
 	 * comes. */
@@ -98,23 +102,30 @@ enum hm_machine_outcome { HM_MACHINE_DONE, HM_MACHINE_FAULT };
 /* A value that an entry has or had. */
 struct hm_machine_version {
 	uint64_t value;
-	uint64_t issued; /* a walker may see it from here on */
+	uint64_t stored; /* when the instruction was */
+	uint64_t
+		issued; /* a walker may see it from here on: the same, or before that if it is keyed */
 	uint64_t completed; /* none sees what was there before from here on; NEVER: not yet */
+	/* The CPU's stores up to then, ordinary and keyed, are seen by whoever sees this one. */
+	uint64_t plain_before, keyed_before;
+	uint64_t
+		left; /* whoever is told from here on sees it: keyed, the first GCSB after it; NEVER: not yet */
 	uint32_t older; /* the version before, + 1; 0: this is the oldest */
 	uint8_t cpu;
-	uint32_t epoch; /* the CPU's count of store barriers when it stored */
+	uint8_t who; /* thread, and how deep in exceptions it was */
+	uint8_t seen; /* bit n: a load of CPU n has found it, though nothing ordered it */
+	bool keyed;
 };
 
 struct hm_machine_invalidation {
 	uint64_t issued;
+	uint64_t completed; /* by a DSB ISH of that CPU; NEVER: not yet */
 	uint64_t first_page, pages; /* of virtual addresses; no pages: of all */
 	uint16_t older_tables; /* the one before it that took walk caches, + 1; 0: none */
 	uint8_t cpu;
 	uint8_t hint; /* the level of leaves that it names + 1, 0: it names none */
 	bool tables; /* walk caches too */
 	bool local; /* of that CPU only */
-	bool completed; /* by a DSB ISH of that CPU */
-	bool synchronised; /* and a context synchronisation event of it after that */
 };
 
 enum hm_machine_register {
@@ -122,6 +133,7 @@ enum hm_machine_register {
 	HM_MACHINE_PIR_EL1,
 	HM_MACHINE_PIRE0_EL1,
 	HM_MACHINE_TCR2_EL1,
+	HM_MACHINE_GCSCR_EL1,
 	HM_MACHINE_REGISTERS,
 };
 
@@ -137,11 +149,25 @@ struct hm_machine_register_state {
 	unsigned int steps;
 };
 
+/* A load of an entry, for the keyed stores to it that follow. */
+struct hm_machine_entry_load {
+	uint64_t time;
+	uint32_t where;
+	uint8_t who; /* as a version's */
+};
+
 struct hm_machine_cpu {
 	struct hm_machine_register_state registers[HM_MACHINE_REGISTERS];
 	struct hm_context early; /* of code that runs before there are threads */
-	uint64_t synchronised; /* when the last context synchronisation event was */
-	uint32_t epoch; /* store barriers so far */
+	/* When the last one was: context synchronisation event, barrier of stores, full one, DSB ISH, GCSB. */
+	uint64_t synchronised, store_barrier, full_barrier, dsb, gcsb;
+	/* Ordinary accesses up to then are before keyed stores from now on: the full barrier before a GCSB. And
+	 * keyed stores up to then before ordinary accesses from now on: the GCSB before a full barrier. */
+	uint64_t opened, drained;
+	/* Versions before these are complete, or other CPUs'; and have left. And the same of invalidations. */
+	unsigned int incomplete, staying, invalidating;
+	struct hm_machine_entry_load loads[HM_MACHINE_LOADS];
+	unsigned int load_count; /* ever */
 	struct hm_machine_thread *thread; /* that runs, NULL: none */
 };
 
@@ -152,6 +178,7 @@ struct hm_machine_thread {
 	void *argument;
 	unsigned int number;
 	unsigned int exceptions; /* how deep in handlers it is */
+	uint64_t arrived; /* when it came here from another CPU, 0: never did */
 	bool ready, started, masked;
 	char stack[HM_MACHINE_STACK];
 };
@@ -279,9 +306,11 @@ unsigned int hm_machine_thread_number(void);
 /* ---- for machine/arm64/insn.h ---- */
 uint64_t hm_machine_load(const uint64_t *address);
 void hm_machine_store(uint64_t *address, uint64_t value);
+void hm_machine_keyed_store(uint64_t *address, uint64_t value);
 uint64_t hm_machine_compare_exchange(uint64_t *address, uint64_t expected, uint64_t desired);
 void hm_machine_dsb(enum hm_insn_kind kind);
-void hm_machine_dmb(void);
+void hm_machine_dmb(enum hm_insn_kind kind);
+void hm_machine_gcsb(void);
 void hm_machine_isb(void);
 void hm_machine_tlbi(enum hm_insn_kind kind, uint64_t operand);
 void hm_machine_dsb_nsh(void);

@@ -36,6 +36,11 @@ static inline bool hm_port_arm64_has_tlbi_range(void)
 	return true;
 }
 
+static inline bool hm_port_arm64_has_store_keys(void)
+{
+	return false;
+}
+
 /* The key register: a variable in the encoding of context.h. The host enforces HM_KEY_PGTABLES alone. */
 #define HM_PORT_KEY_STYLE HM_KEY_STYLE_WINDOW
 #define HM_PORT_KPKEYS 8

@@ -16,9 +16,15 @@
 #include <hardmap/context.h>
 #undef HM_CONTEXT_TYPES_ONLY
 #define HM_PORT_ARM64_PAGE_SHIFT 12
+/* Known when the code was patched, and no load. */
+static inline bool hm_port_arm64_has_store_keys(void)
+{
+	return false;
+}
 #ifdef BENCH_KEY_STYLE
 #define HM_PORT_KPKEYS_BASE 0
 #define HM_PORT_KPKEYS_LEVELS(LEVEL)
+#include <arm64/gcs.h>
 #include <arm64/poe.h>
 #undef HM_PORT_KEY_STYLE
 #define HM_PORT_KEY_STYLE BENCH_KEY_STYLE

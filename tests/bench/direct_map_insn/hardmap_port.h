@@ -10,6 +10,10 @@
 #undef HM_CONTEXT_TYPES_ONLY
 #define HM_PORT_ARM64_PAGE_SHIFT 12
 #define HM_PORT_KEY_STYLE HM_KEY_STYLE_NONE
+static inline bool hm_port_arm64_has_store_keys(void)
+{
+	return false;
+}
 #include <arm64/barrier.h>
 #include <arm64/fault.h>
 #include <arm64/vmsa.h>

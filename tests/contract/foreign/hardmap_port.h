@@ -46,6 +46,8 @@ struct foreign {
 	int break_answer;
 	unsigned int breaks, mends, tables_left, tables_out;
 	unsigned int publish, sync, switched, order, stores, key_writes, bugs;
+	/* Keyed stores are ordered after all that was; some are not ordered before what comes. */
+	bool begun, stored;
 };
 extern struct foreign foreign;
 
@@ -62,6 +64,7 @@ static inline struct hm_context *hm_port_context(void)
 static inline void hm_port_context_publish(void)
 {
 	foreign.publish++;
+	foreign.stored = false;
 }
 
 static inline void hm_port_context_sync(void)
@@ -72,6 +75,17 @@ static inline void hm_port_context_sync(void)
 static inline void hm_port_context_switch(void)
 {
 	foreign.switched++;
+	foreign.stored = foreign.begun = false;
+}
+
+static inline void hm_port_keyed_begin(void)
+{
+	foreign.begun = true;
+}
+
+static inline void hm_port_keyed_end(void)
+{
+	foreign.stored = false;
 }
 
 #ifdef FOREIGN_KEY_STYLE /* the build's choice */
@@ -114,18 +128,33 @@ static inline enum hm_kpkeys_fault hm_port_kpkeys_why(uint64_t syndrome, uint64_
 	return entry ? (enum hm_kpkeys_fault)syndrome : HM_KPKEYS_FAULT_NOT_MAPPED;
 }
 
-/* A store to a table: a bug where its key is closed. */
+/* A store to a table: a bug where its key is closed, or only keyed stores write it. */
 static inline void foreign_store(hm_pte_t *ptep, hm_pte_t pte)
 {
-	if (hm_port_key_style() == HM_KEY_STYLE_WINDOW &&
-	    (foreign.forbidden >> 2 * HM_KEY_PGTABLES & 3))
+	if (hm_port_key_style() == HM_KEY_STYLE_STORE ||
+	    (hm_port_key_style() == HM_KEY_STYLE_WINDOW &&
+	     (foreign.forbidden >> 2 * HM_KEY_PGTABLES & 3)))
 		foreign.bugs++;
 	foreign.stores++;
 	*ptep = pte;
 }
 
+/* A bug where it is the wrong one, or what was loaded before is not before it. */
+static inline void hm_port_pte_store_keyed(hm_pte_t *ptep, hm_pte_t pte)
+{
+	if (hm_port_key_style() != HM_KEY_STYLE_STORE || !foreign.begun)
+		foreign.bugs++;
+	foreign.stored = true;
+	foreign.stores++;
+	*ptep = pte;
+}
+
+/* A bug where it may miss a keyed store. */
 static inline hm_pte_t hm_port_pte_load(const hm_pte_t *ptep)
 {
+	if (foreign.stored)
+		foreign.bugs++;
+	foreign.begun = false;
 	return *ptep;
 }
 
@@ -209,6 +238,7 @@ static inline void hm_port_pgtable_invalidate(hm_va_t va, uint64_t bytes, enum h
 	(void)va;
 	(void)bytes;
 	(void)what;
+	foreign.stored = false;
 }
 
 /* ---- direct_map.h: blocks at both upper levels, groups of four at the lower two ---- */

@@ -19,6 +19,7 @@ extern struct hm_context *environment_context;
 extern hm_pte_t *environment_root;
 extern bool environment_has_tlbi_range;
 extern unsigned int environment_key_style;
+extern bool environment_has_store_keys;
 bool environment_alloc(hm_pa_t *table);
 void environment_free(hm_pa_t table);
 int environment_break(hm_va_t va, uint64_t bytes);
@@ -53,6 +54,12 @@ static inline unsigned int hm_port_key_style(void)
 {
 	return environment_key_style;
 }
+
+static inline bool hm_port_arm64_has_store_keys(void)
+{
+	return environment_has_store_keys;
+}
+
 static inline bool hm_port_pgtable_alloc(hm_pa_t *table)
 {
 	return environment_alloc(table);
@@ -83,6 +90,7 @@ static inline void hm_port_direct_map_mend(hm_va_t va, uint64_t bytes)
 
 #include <arm64/barrier.h>
 #include <arm64/fault.h>
+#include <arm64/gcs.h>
 #include <arm64/poe.h>
 #include <arm64/tlbi.h>
 #include <arm64/vmsa.h>

@@ -12,9 +12,12 @@
 #define hm_insn_str hm_insn_str_
 #define hm_insn_stp hm_insn_stp_
 #define hm_insn_cas hm_insn_cas_
+#define hm_insn_gcsstr hm_insn_gcsstr_
 #define hm_insn_dsb_ishst hm_insn_dsb_ishst_
 #define hm_insn_dsb_ish hm_insn_dsb_ish_
 #define hm_insn_dmb_ishst hm_insn_dmb_ishst_
+#define hm_insn_dmb_ish hm_insn_dmb_ish_
+#define hm_insn_gcsb_dsync hm_insn_gcsb_dsync_
 #define hm_insn_isb hm_insn_isb_
 #define hm_insn_tlbi_vmalle1is hm_insn_tlbi_vmalle1is_
 #define hm_insn_tlbi_vaae1is hm_insn_tlbi_vaae1is_
@@ -28,9 +31,12 @@
 #undef hm_insn_str
 #undef hm_insn_stp
 #undef hm_insn_cas
+#undef hm_insn_gcsstr
 #undef hm_insn_dsb_ishst
 #undef hm_insn_dsb_ish
 #undef hm_insn_dmb_ishst
+#undef hm_insn_dmb_ish
+#undef hm_insn_gcsb_dsync
 #undef hm_insn_isb
 #undef hm_insn_tlbi_vmalle1is
 #undef hm_insn_tlbi_vaae1is
@@ -67,6 +73,12 @@ static inline uint64_t hm_insn_cas(uint64_t *address, uint64_t expected, uint64_
 	return hm_insn_cas_(address, expected, desired);
 }
 
+static inline void hm_insn_gcsstr(uint64_t *address, uint64_t value)
+{
+	hm_insn_count(HM_INSN_GCSSTR);
+	hm_insn_gcsstr_(address, value);
+}
+
 static inline void hm_insn_dsb_ishst(void)
 {
 	hm_insn_count(HM_INSN_DSB_ISHST);
@@ -83,6 +95,18 @@ static inline void hm_insn_dmb_ishst(void)
 {
 	hm_insn_count(HM_INSN_DMB_ISHST);
 	hm_insn_dmb_ishst_();
+}
+
+static inline void hm_insn_dmb_ish(void)
+{
+	hm_insn_count(HM_INSN_DMB_ISH);
+	hm_insn_dmb_ish_();
+}
+
+static inline void hm_insn_gcsb_dsync(void)
+{
+	hm_insn_count(HM_INSN_GCSB_DSYNC);
+	hm_insn_gcsb_dsync_();
 }
 
 static inline void hm_insn_isb(void)

@@ -31,6 +31,11 @@ static inline uint64_t *hm_insn_stp(uint64_t *address, uint64_t first, uint64_t 
 	return address + 2;
 }
 
+static inline void hm_insn_gcsstr(uint64_t *address, uint64_t value)
+{
+	hm_machine_keyed_store(address, value);
+}
+
 static inline uint64_t hm_insn_cas(uint64_t *address, uint64_t expected, uint64_t desired)
 {
 	return hm_machine_compare_exchange(address, expected, desired);
@@ -48,7 +53,17 @@ static inline void hm_insn_dsb_ish(void)
 
 static inline void hm_insn_dmb_ishst(void)
 {
-	hm_machine_dmb();
+	hm_machine_dmb(HM_INSN_DMB_ISHST);
+}
+
+static inline void hm_insn_dmb_ish(void)
+{
+	hm_machine_dmb(HM_INSN_DMB_ISH);
+}
+
+static inline void hm_insn_gcsb_dsync(void)
+{
+	hm_machine_gcsb();
 }
 
 static inline void hm_insn_isb(void)
@@ -121,9 +136,27 @@ static inline void hm_insn_msr_tcr2_el1(uint64_t value)
 	hm_machine_write_register(HM_MACHINE_TCR2_EL1, value);
 }
 
+static inline void hm_insn_msr_gcscr_el1(uint64_t value)
+{
+	hm_machine_write_register(HM_MACHINE_GCSCR_EL1, value);
+}
+
+/* S1PIE for both ways to lock, S1POE for windows, GCS for keyed stores. */
 static inline uint64_t hm_insn_mrs_id_aa64mmfr3_el1(void)
 {
-	return hm_machine->config.key_style == HM_KEY_STYLE_WINDOW ? UINT64_C(0x10101) : 0;
+	switch (hm_machine->config.key_style) {
+	case HM_KEY_STYLE_WINDOW:
+		return UINT64_C(0x10101);
+	case HM_KEY_STYLE_STORE:
+		return UINT64_C(0x101);
+	default:
+		return 0;
+	}
+}
+
+static inline uint64_t hm_insn_mrs_id_aa64pfr1_el1(void)
+{
+	return hm_machine->config.key_style == HM_KEY_STYLE_STORE ? UINT64_C(1) << 44 : 0;
 }
 
 static inline uint64_t hm_insn_mrs_id_aa64mmfr2_el1(void)
