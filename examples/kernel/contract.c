@@ -17,7 +17,7 @@
 #include "uart.h"
 
 static struct thread contexts[PROBE_CONTEXTS];
-static hm_pte_t tables[3][HM_PORT_PGTABLE_ENTRIES] __attribute__((aligned(PAGE_SIZE)));
+static MMU_LOCKED _Alignas(PAGE_SIZE) hm_pte_t tables[3][HM_PORT_PGTABLE_ENTRIES];
 static unsigned int bugs;
 
 void kernel_bug(const char *message)
@@ -28,8 +28,12 @@ void kernel_bug(const char *message)
 
 void probe_arm64_reset(void)
 {
+	const hm_pte_t none = { 0 };
+	unsigned int i;
+
 	memset(contexts, 0, sizeof(contexts));
-	memset(tables, 0, sizeof(tables));
+	for (i = 0; i < 3; i++)
+		hm_pte_fill(tables[i], HM_PORT_PGTABLE_ENTRIES, none, 0);
 	probe_set_root(NULL);
 }
 
@@ -92,6 +96,7 @@ _Noreturn void kernel_main(void)
 	unsigned int failed;
 
 	uart_init();
+	mmu_init_cpu();
 	for (constructor = __init_array_start; constructor != __init_array_end; constructor++)
 		(*constructor)();
 	failed = suite_run(console_printf);

@@ -9,6 +9,7 @@
 #include "cpu.h"
 #include "gic.h"
 #include "irq_window.h"
+#include "protect.h"
 #include "stats.h"
 #include "thread.h"
 #include "timer.h"
@@ -16,6 +17,7 @@
 
 #define ESR_EC(esr) ((esr) >> 26 & 0x3f)
 #define ESR_EC_DATA_ABORT 0x25 /* without a change of exception level */
+#define ESR_EC_BRK 0x3c
 #define ESR_WNR (1 << 6)
 #define ESR_FSC_LEVEL_MASK 0x3c
 #define ESR_FSC_TRANSLATION 0x04
@@ -26,6 +28,13 @@ static _Noreturn void die(const struct exception_frame *frame, const char *what,
 	panic("%s (vector %u): thread %s, ESR %lx, FAR %lx, ELR %lx", what, vector,
 	      thread_current()->name, (unsigned long)sysreg_read(esr_el1),
 	      (unsigned long)sysreg_read(far_el1), (unsigned long)frame->elr);
+}
+
+static enum hm_kpkeys_fault why(uint64_t esr, hm_va_t far)
+{
+	unsigned int level;
+
+	return hm_kpkeys_why(esr, hm_pgtable_leaf(far, &level).val);
 }
 
 hm_context_exception_t hm_arm64_exception_push(void)
@@ -53,27 +62,30 @@ static bool was_tried(struct exception_frame *frame, uint64_t esr, uint64_t far)
 	return true;
 }
 
-/* "memory": the window is open before the access, and what the handler left is read after it. */
+/* "memory": the window is open before the access, and what the handler left is read after it. A handler's
+ * own may come between. */
 uint64_t exception_try_store(uint64_t address, uint64_t value)
 {
 	struct thread *self = thread_current();
+	const uint64_t outer = self->try_address;
 
 	self->try_syndrome = 0;
 	self->try_address = address;
 	__asm__ volatile("str %0, [%1]" : : "r"(value), "r"(address) : "memory");
-	self->try_address = 0;
+	self->try_address = outer;
 	return self->try_syndrome;
 }
 
 uint64_t exception_try_load(uint64_t address)
 {
 	struct thread *self = thread_current();
+	const uint64_t outer = self->try_address;
 	uint64_t ignored;
 
 	self->try_syndrome = 0;
 	self->try_address = address;
 	__asm__ volatile("ldr %0, [%1]" : "=r"(ignored) : "r"(address) : "memory");
-	self->try_address = 0;
+	self->try_address = outer;
 	return self->try_syndrome;
 }
 
@@ -84,6 +96,13 @@ void exception_sync(struct exception_frame *frame)
 
 	if (was_tried(frame, esr, far.val))
 		return;
+	if (ESR_EC(esr) == ESR_EC_BRK) {
+		protect_in_exception();
+		frame->elr += 4;
+		return;
+	}
+	if (ESR_EC(esr) == ESR_EC_DATA_ABORT && why(esr, far) >= HM_KPKEYS_FAULT_PERMISSION)
+		die(frame, hm_kpkeys_why_text(why(esr, far)), VECTOR_SYNC);
 	if (ESR_EC(esr) != ESR_EC_DATA_ABORT || (esr & ESR_FSC_LEVEL_MASK) != ESR_FSC_TRANSLATION ||
 	    !hm_pgtable_fault_is_spurious(far, esr & ESR_WNR ? HM_ACCESS_WRITE : HM_ACCESS_READ))
 		die(frame, "synchronous exception", VECTOR_SYNC);
@@ -108,6 +127,12 @@ void exception_irq(struct exception_frame *frame)
 		/* Counted when the thread is back, perhaps on another CPU. */
 		stat_add(STAT_SWITCHES_IN_SECTION, in_section && self->switches != switches);
 		stat_add(STAT_MIGRATIONS_IN_SECTION, in_section && self->migrations != migrations);
+	} else if (gic_id(iar) == PROTECT_SGI_ATTACK) {
+		protect_in_interrupt();
+		gic_end(iar);
+	} else if (gic_id(iar) == PROTECT_SGI_STOP) {
+		gic_end(iar);
+		protect_stop_cpu();
 	} else if (gic_id(iar) != GIC_SPURIOUS) {
 		die(frame, "interrupt that nobody asked for", VECTOR_IRQ);
 	}
@@ -120,6 +145,7 @@ void exception_unexpected(struct exception_frame *frame, unsigned vector)
 
 hm_context_switch_t sched_switch_out(void)
 {
+	stat_add(STAT_SWITCHES_OUT, 1);
 	return hm_context_switch_out();
 }
 

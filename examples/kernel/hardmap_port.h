@@ -46,6 +46,11 @@ static inline bool hm_port_arm64_has_tlbi_range(void)
 	return mmu_has_tlbi_range;
 }
 
+static inline bool hm_port_arm64_has_store_keys(void)
+{
+	return mmu_key_style == HM_KEY_STYLE_STORE;
+}
+
 /* Tables for the linear map: linear.c. */
 bool hm_port_pgtable_alloc(hm_pa_t *table);
 void hm_port_pgtable_free(hm_pa_t table);
@@ -81,6 +86,7 @@ static inline unsigned int hm_port_key_style(void)
 
 #include <arm64/barrier.h>
 #include <arm64/fault.h>
+#include <arm64/gcs.h>
 #include <arm64/poe.h>
 #include <arm64/tlbi.h>
 #include <arm64/vmsa.h>

@@ -17,7 +17,7 @@ static bool open;
 
 void irq_window_init(void)
 {
-	const hm_pa_t pa = { page_alloc() };
+	const hm_pa_t pa = { table_alloc() };
 
 	slot = window_slot_alloc();
 	entries = hm_port_pgtable_map(pa);

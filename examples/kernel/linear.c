@@ -45,7 +45,7 @@ static _Alignas(PAGE_SIZE) char image_pages[3][PAGE_SIZE];
 
 bool hm_port_pgtable_alloc(hm_pa_t *table)
 {
-	table->val = page_alloc(); /* or it panics */
+	table->val = table_alloc(); /* or it panics */
 	__atomic_fetch_add(&tables_taken, 1, __ATOMIC_RELAXED);
 	return true;
 }
@@ -55,7 +55,7 @@ bool hm_port_pgtable_alloc(hm_pa_t *table)
 void hm_port_pgtable_free(hm_pa_t table)
 {
 	hm_pte_clear_range(hm_port_pgtable_map(table), HM_PORT_PGTABLE_ENTRIES);
-	page_free(table.val);
+	table_free(table.val);
 	__atomic_fetch_sub(&tables_taken, 1, __ATOMIC_RELAXED);
 }
 
@@ -327,6 +327,22 @@ static enum hm_kpkeys_fault why(uint64_t address, uint64_t syndrome)
 	return hm_kpkeys_why(syndrome, hm_pgtable_leaf(va, &level).val);
 }
 
+/* A page with a key takes an ordinary store, of what is there, or none, as the CPUs protect it. */
+static void check_key(uint64_t address, uint64_t value)
+{
+	const uint64_t syndrome = exception_try_store(address, value);
+	enum hm_kpkeys_fault due = HM_KPKEYS_FAULT_KEY;
+
+	if (hm_kpkeys_style() == HM_KEY_STYLE_STORE)
+		due = HM_KPKEYS_FAULT_STORE_KEY;
+	if (hm_kpkeys_style() == HM_KEY_STYLE_NONE) {
+		if (syndrome)
+			panic("page %lx cannot be written", (unsigned long)address);
+	} else if (why(address, syndrome) != due) {
+		panic("page %lx: another fault", (unsigned long)address);
+	}
+}
+
 /* A page does what it is to do, and nothing else. */
 static void check(uint64_t address, enum change change)
 {
@@ -354,8 +370,8 @@ static void check(uint64_t address, enum change change)
 			panic("page %lx: another fault", (unsigned long)address);
 		if (*(volatile uint64_t *)address != before)
 			panic("page %lx was written", (unsigned long)address);
-	} else if (change == TABLES && exception_try_store(address, before)) {
-		panic("page %lx cannot be written", (unsigned long)address);
+	} else if (change == TABLES) {
+		check_key(address, before);
 	}
 	unlock();
 }

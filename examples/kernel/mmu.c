@@ -12,13 +12,14 @@
 
 _Static_assert(MMU_MAIR == HM_ARM64_MAIR, "mmu.h repeats it for the assembler");
 
-#define TABLE _Alignas(PAGE_SIZE) hm_pte_t
+#define TABLE MMU_LOCKED _Alignas(PAGE_SIZE) hm_pte_t
 #define LEVEL(level) \
 	(UINT64_C(1) << hm_arm64_level_shift(level)) /* bytes that its entry translates */
 #define TOP (HM_PORT_PGTABLE_LEVELS - 1)
 
 /* Linker symbols: addresses, of nothing. */
 extern char __text_start[], __text_end[], __rodata_start[], __rodata_end[];
+extern char __tables_start[], __tables_end[];
 
 /* boot.S knows the two roots. TTBR1: linear map, then the window; TTBR0: identity map. */
 TABLE boot_root_high[HM_PORT_PGTABLE_ENTRIES];
@@ -31,7 +32,30 @@ static unsigned int boot_tables_used;
 void *mmu_root = boot_root_high;
 bool mmu_has_tlbi_range = true;
 struct hm_arm64_bbm mmu_bbm;
-unsigned int mmu_key_style = HM_KEY_STYLE_NONE;
+/* Written with the MMU off, and at the hand-over. */
+MMU_LOCKED unsigned int mmu_key_style;
+
+/* Window keys close the tables for ordinary stores unless a register opens them; store keys do
+ * always. Who has both prefers the latter. */
+static unsigned int cpu_key_style(void)
+{
+	if (hm_arm64_cpu_has_gcs())
+		return HM_KEY_STYLE_STORE;
+	return hm_arm64_cpu_has_poe() ? HM_KEY_STYLE_WINDOW : HM_KEY_STYLE_NONE;
+}
+
+/* Of the memory of tables, before any CPU is protected: it means ordinary memory until then. */
+static uint64_t table_attributes(void)
+{
+	switch (mmu_key_style) {
+	case HM_KEY_STYLE_STORE:
+		return HM_ARM64_KERNEL_KEYED | HM_ARM64_KEY(HM_KEY_PGTABLES);
+	case HM_KEY_STYLE_WINDOW:
+		return HM_ARM64_KERNEL_RW | HM_ARM64_KEY(HM_KEY_PGTABLES);
+	default:
+		return HM_ARM64_KERNEL_RW;
+	}
+}
 
 /* ID_AA64MMFR0_EL1 (Arm ARM D24.2): 4K and 64K are there unless the field is negative, 16K if it is
  * not 0. */
@@ -79,9 +103,13 @@ static void map(hm_pte_t *root, uint64_t base, uint64_t pa, unsigned int level, 
 	*entry_of(root, va, level) = hm_arm64_leaf(to, level, attributes);
 }
 
-/* Text is executable, rodata is neither executable nor writable, everything else is data. */
-static uint64_t image_attributes(uint64_t pa)
+/* Text is executable, rodata is neither executable nor writable, tables have a key, everything else
+ * is data. */
+static uint64_t attributes_of(uint64_t pa)
 {
+	if ((pa >= (uintptr_t)__tables_start && pa < (uintptr_t)__tables_end) ||
+	    (pa >= TRACE_END && pa < SPARE_PA))
+		return table_attributes();
 	if (pa >= (uintptr_t)__text_start && pa < (uintptr_t)__text_end)
 		return HM_ARM64_KERNEL_RX;
 	if (pa >= (uintptr_t)__rodata_start && pa < (uintptr_t)__rodata_end)
@@ -89,17 +117,19 @@ static uint64_t image_attributes(uint64_t pa)
 	return HM_ARM64_KERNEL_RW;
 }
 
-/* A block of the linear map; by pages where some of it is text or rodata. */
+/* A block of the linear map; by pages where not all of it is the same. */
 static void map_memory(uint64_t block)
 {
+	const uint64_t end = block + LEVEL(1);
 	uint64_t pa;
 
-	if (block >= (uintptr_t)__rodata_end || block + LEVEL(1) <= (uintptr_t)__text_start) {
-		map(boot_root_high, LINEAR_BASE, block, 1, HM_ARM64_KERNEL_RW);
+	if ((block >= (uintptr_t)__tables_end || end <= (uintptr_t)__text_start) &&
+	    (block >= TRACE_END || end <= TRACE_END) && (block >= SPARE_PA || end <= SPARE_PA)) {
+		map(boot_root_high, LINEAR_BASE, block, 1, attributes_of(block));
 		return;
 	}
-	for (pa = block; pa < block + LEVEL(1); pa += LEVEL(0))
-		map(boot_root_high, LINEAR_BASE, pa, 0, image_attributes(pa));
+	for (pa = block; pa < end; pa += LEVEL(0))
+		map(boot_root_high, LINEAR_BASE, pa, 0, attributes_of(pa));
 }
 
 /*
@@ -118,6 +148,7 @@ void boot_map(void)
 				  " granule\n");
 		machine_exit(1);
 	}
+	mmu_key_style = cpu_key_style();
 	for (pa = DEVICES_START & ~(LEVEL(1) - 1); pa < DEVICES_END; pa += LEVEL(1))
 		map(boot_root_high, LINEAR_BASE, pa, 1, HM_ARM64_KERNEL_DEVICE);
 	for (pa = RAM_START; pa < RAM_END; pa += LEVEL(1))
@@ -135,5 +166,53 @@ void mmu_init_cpu(void)
 
 	(void)lost;
 	mmu_has_tlbi_range = mmu_has_tlbi_range && hm_arm64_cpu_has_tlbi_range();
+	if (cpu_key_style() != mmu_key_style)
+		panic("CPU %u cannot protect page tables as CPU 0 does", cpu_id());
+	mmu_resume_cpu();
+}
+
+void mmu_resume_cpu(void)
+{
+	/* No other bit of it is this kernel's to set. Where the register is not, nor is its field. */
+	if (mmu_key_style != HM_KEY_STYLE_NONE)
+		hm_insn_msr_tcr2_el1(0);
+	if (mmu_key_style == HM_KEY_STYLE_STORE)
+		hm_arm64_gcs_enable();
+	else if (mmu_key_style == HM_KEY_STYLE_WINDOW)
+		hm_arm64_poe_enable();
 	hm_kpkeys_cpu_start();
+}
+
+/* Of what a reset leaves unknown, the worst that this code survives: all open. */
+void mmu_suspend_cpu(void)
+{
+	if (mmu_key_style == HM_KEY_STYLE_STORE) {
+		hm_arm64_gcs_disable();
+	} else if (mmu_key_style == HM_KEY_STYLE_WINDOW) {
+		hm_arm64_poe_disable();
+		hm_insn_msr_por_el1(UINT64_C(0x77777777));
+		isb();
+	}
+}
+
+void mmu_hand_over(void)
+{
+	hm_kpkeys_hand_over();
+	if (mmu_key_style == HM_KEY_STYLE_STORE)
+		hm_arm64_gcs_disable();
+	else if (mmu_key_style == HM_KEY_STYLE_WINDOW)
+		hm_arm64_poe_disable();
+	mmu_key_style = HM_KEY_STYLE_NONE;
+}
+
+const char *mmu_protection(void)
+{
+	switch (mmu_key_style) {
+	case HM_KEY_STYLE_STORE:
+		return "store key (FEAT_GCS): no store but GCSSTR writes page tables";
+	case HM_KEY_STYLE_WINDOW:
+		return "window key (FEAT_S1POE): page tables are closed but to guarded writes";
+	default:
+		return "none (page tables are ordinary memory)";
+	}
 }

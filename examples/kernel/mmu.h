@@ -37,6 +37,9 @@
 
 #include <arm64/bbml2.h>
 
+/* What only the page tables' own key opens: the first tables, and the next variables. */
+#define MMU_LOCKED __attribute__((section(".bss.tables")))
+
 /* The top-level table that hm_port_pgtable_root() gives for upper addresses: boot_root_high. */
 extern void *mmu_root;
 
@@ -46,11 +49,24 @@ extern bool mmu_has_tlbi_range;
 /* Whether all CPUs that are up can take blocks that change their size live. */
 extern struct hm_arm64_bbm mmu_bbm;
 
-/* How page tables are protected: HM_KEY_STYLE_*. */
+/* How page tables are protected: HM_KEY_STYLE_*, by what the boot CPU has; the others have to have
+ * it too. Zero, which is no style, before boot_map(). */
 extern unsigned int mmu_key_style;
 
-/* On each CPU before it invalidates anything: takes its features into account. Not concurrently. */
+/* That in words. */
+const char *mmu_protection(void);
+
+/* On each CPU before it writes a table: takes its features into account, and protects tables from its
+ * stores. Not concurrently. */
 void mmu_init_cpu(void);
+
+/* The same for a CPU that lost its registers, and for one that is about to: a simulation, on a CPU that
+ * stays up. Interrupts are masked from before the latter until after the former. */
+void mmu_resume_cpu(void);
+void mmu_suspend_cpu(void);
+
+/* No CPU but this one runs; interrupts are masked. Tables are ordinary memory from here on. */
+void mmu_hand_over(void);
 
 /* The kernel's first tables, with the MMU off; ends the machine on a CPU without the granule. Called
  * by boot.S. */

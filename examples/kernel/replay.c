@@ -161,11 +161,11 @@ static void do_event(const struct event *event)
 			thread_yield();
 		if (table->leaf)
 			clear(table);
-		page_free(table->pa);
+		table_free(table->pa);
 		__atomic_store_n(&table->live, 0, __ATOMIC_RELEASE);
 		return;
 	}
-	table->pa = page_alloc();
+	table->pa = table_alloc();
 	table->leaf = event->kind == ALLOC_LEAF_TABLE;
 	if (table->leaf)
 		fill(event->id, table);

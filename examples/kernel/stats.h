@@ -15,6 +15,7 @@ enum stat {
 	STAT_INTERRUPTS,
 	STAT_INTERRUPTS_IN_SECTION,
 	STAT_INTERRUPT_ENTRIES, /* made valid by interrupt handlers */
+	STAT_SWITCHES_OUT,
 	STAT_SWITCHES, /* of threads that came back */
 	STAT_SWITCHES_IN_SECTION,
 	STAT_MIGRATIONS_IN_SECTION,

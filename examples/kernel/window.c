@@ -19,7 +19,7 @@ static unsigned int never_used;
 /* A table, linked above it. New pages are zero, so it is filled when it is linked. */
 static hm_pte_t *new_table(hm_pte_t *link)
 {
-	const hm_pa_t pa = { page_alloc() };
+	const hm_pa_t pa = { table_alloc() };
 
 	hm_pte_link(link, hm_arm64_table(pa));
 	return hm_port_pgtable_map(pa);
@@ -34,8 +34,10 @@ void window_init(void)
 	unsigned int i;
 
 	for (i = 0; i < WINDOW_FRAMES; i++) {
-		frames[i] = page_alloc();
-		*(uint64_t *)(frames[i] + LINEAR_BASE) = STAMP | i;
+		uint64_t *frame = pages_reserve(PAGE_SIZE);
+
+		*frame = STAMP | i;
+		frames[i] = (uintptr_t)frame - LINEAR_BASE;
 	}
 	/* All tables above the slots at once. */
 	tok = hm_lazy_mmu_enter();
