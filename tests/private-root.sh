@@ -3,7 +3,8 @@
 #
 # private-root.sh -- tools from a newer suite of the Debian archive that this machine already uses, without installing:
 #
-#     tests/private-root.sh [-a] [-u] SUITE PACKAGE...       prints the root, as the last line of standard output
+#     tests/private-root.sh [-a] [-n | -u] SUITE PACKAGE...  prints the root, as the last line of standard output
+#     tests/private-root.sh -s [-n | -u] SUITE PACKAGE       prints a directory with a source package's files
 #     tests/private-root.sh --run ROOT PROGRAM [ARGUMENT...]
 #
 # The packages and all that they depend on are unpacked into a directory of a cache outside the tree,
@@ -11,6 +12,8 @@
 # as it is, without asking the archive. A PACKAGE may be given as PACKAGE:ARCHITECTURE.
 #
 #     -a    the packages alone, without what they depend on (a kernel, a firmware)
+#     -n    only what is in the cache
+#     -s    the source package, as it was published: nothing is unpacked or patched
 #     -u    ask the archive whether there are newer versions
 #
 # --run starts a program of such a root by the root's own dynamic linker and libraries, as those of this machine may be too
@@ -44,16 +47,22 @@ case ${1:-} in
 esac
 
 alone=
+cached=
+source=
 update=
-while getopts au option; do
+while getopts ansu option; do
 	case $option in
 	a) alone=yes ;;
+	n) cached=yes ;;
+	s) source=yes ;;
 	u) update=yes ;;
 	*) usage ;;
 	esac
 done
 shift $((OPTIND - 1))
 [ $# -ge 2 ] || usage
+[ -z "$source" ] || [ $# = 2 ] || usage
+[ -z "$cached" ] || [ -z "$update" ] || usage
 suite=$1
 shift
 packages=$(printf '%s\n' "$@" | sort -u)
@@ -71,11 +80,14 @@ case $cache in
 *[\ :\;\"]*) fail "the cache's path must be one that library paths and apt can hold: $cache" ;;
 esac
 
+# Where roots of this kind are.
+roots=$cache/$suite${alone:+/alone}${source:+/source}
+
 # The newest root with these packages, whatever their versions. A name is complete, as it is given last. Colons (of an
 # architecture or a version) would separate the parts of a library path.
 find_root() {
 	pattern=$(echo "$packages" | tr : % | sed 's/$/=*/' | paste -s -d , -)
-	for root in "$cache/$suite${alone:+/alone}/"$pattern; do
+	for root in "$roots/"$pattern; do
 		# An asterisk also matches the packages of a larger root.
 		if [ -d "$root" ] && [ "$(echo "${root##*/}" | tr , '\n' | wc -l)" = "$(echo "$packages" | wc -l)" ]; then
 			echo "$root"
@@ -88,6 +100,7 @@ if [ -n "$root" ] && [ -z "$update" ]; then
 	echo "$root"
 	exit 0
 fi
+[ -z "$cached" ] || fail "not in the cache: $(echo "$packages" | paste -s -d ' ' -) of $suite"
 
 for tool in apt-get apt-cache dpkg dpkg-deb flock awk tar; do
 	command -v "$tool" >/dev/null || fail "$tool is missing; this needs a Debian machine"
@@ -173,16 +186,18 @@ fi
 uri=${archive%% *}
 components=${archive#* }
 
-# source_list: where the suite is, and which keys it must be signed by.
+# source_list: where the suite is, and which keys it must be signed by. Lists of sources have a state of their own, as apt
+# removes those that are not asked for.
+lists=$suite${source:+,source}
 source_list() {
-	echo "deb ${keyring:+[signed-by=$keyring] }$uri $suite $components" >"$temporary/$suite.list"
+	echo "deb${source:+-src} ${keyring:+[signed-by=$keyring] }$uri $suite $components" >"$temporary/$lists.list"
 }
 
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 [ -f "$keyring" ] || keyring= # then those that this machine's apt trusts
 [ ! -f "$cache/apt/$suite/keyring.gpg" ] || keyring=$cache/apt/$suite/keyring.gpg
 source_list
-if ! update "$suite" APT::Update::Error-Mode=any; then
+if ! update "$lists" APT::Update::Error-Mode=any; then
 	if ! grep -q NO_PUBKEY "$temporary/log"; then
 		cat "$temporary/log" >&2
 		fail "cannot fetch the lists of $suite"
@@ -193,13 +208,35 @@ if ! update "$suite" APT::Update::Error-Mode=any; then
 		dpkg-deb -x debian-archive-keyring_*.deb keyring) || fail "cannot fetch the keyring package"
 	cp "$temporary/keyring/usr/share/keyrings/debian-archive-keyring.gpg" "$temporary/keyring.gpg"
 	keyring=$cache/apt/$suite/keyring.gpg
+	mkdir -p "${keyring%/*}"
 	mv "$temporary/keyring.gpg" "$keyring"
 	source_list
-	update "$suite" APT::Update::Error-Mode=any || {
+	update "$lists" APT::Update::Error-Mode=any || {
 		cat "$temporary/log" >&2
 		rm "$keyring"
 		fail "cannot fetch the lists of $suite, or no key that this machine's own suite vouches for has signed them"
 	}
+fi
+
+# apt checks each file against the signed lists.
+if [ -n "$source" ]; then
+	echo "private-root.sh: fetching the source of $packages from $suite" >&2
+	new=$temporary/source
+	mkdir "$new"
+	(cd "$new" && apt-get -c "$temporary/$lists.conf" -qq --download-only source "$packages" >"$temporary/log" 2>&1) || {
+		cat "$temporary/log" >&2
+		fail "cannot fetch the source of $packages"
+	}
+	version=$(basename "$new"/*.dsc .dsc)
+	root=$roots/$packages=${version#*_}
+	mkdir -p "$roots"
+	if [ -d "$root" ]; then
+		touch "$root"
+	else
+		mv "$new" "$root"
+	fi
+	echo "$root"
+	exit 0
 fi
 
 # Their versions name the root.
@@ -210,7 +247,7 @@ for package in $packages; do
 	[ -n "$version" ] || fail "$suite has no package $package"
 	name=$name${name:+,}$(printf '%s=%s' "$package" "$version" | tr : %)
 done
-root=$cache/$suite${alone:+/alone}/$name
+root=$roots/$name
 if [ -d "$root" ]; then
 	touch "$root"
 	echo "$root"

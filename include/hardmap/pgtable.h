@@ -306,6 +306,37 @@ static inline void hm_pte_clear(hm_pte_t *ptep)
 	hm_pte_store_(ptep, 1, none, 0, HM_PTE_QUIET_);
 }
 
+/* Desired in the place of old, published if due; returns what was found. By keyed stores: under a lock. */
+static HM_NOINLINE_ hm_pte_t hm_pte_exchange_keyed_(hm_pte_t *ptep, hm_pte_t old, hm_pte_t desired)
+{
+	const hm_pte_t found = hm_port_pte_load(ptep);
+
+	if (found.val == old.val)
+		hm_pte_store_keyed_(ptep, 1, desired, 0,
+				    hm_port_pte_is_valid(old) ? HM_PTE_QUIET_ : HM_PTE_EITHER_);
+	return found;
+}
+
+/* The same by a compare-and-swap. */
+static inline hm_pte_t hm_pte_exchange_(hm_pte_t *ptep, hm_pte_t old, hm_pte_t desired)
+{
+	bool guarded = HM_CONTEXT_HAS_WINDOW_ && !hm_lazy_mmu_active();
+	hm_kpkeys_token_t guard = hm_kpkeys_none();
+	hm_pte_t found;
+	bool publish;
+
+	if (guarded)
+		guard = hm_kpkeys_guard_tables_();
+	found = hm_port_pte_compare_exchange(ptep, old, desired);
+	publish = found.val == old.val && hm_pte_is_published_(desired, HM_PTE_EITHER_) &&
+		  !hm_port_pte_is_valid(old);
+	if (guarded)
+		hm_kpkeys_close_(guard, publish);
+	else if (publish)
+		hm_lazy_mmu_queue();
+	return found;
+}
+
 /*
  * Replaces *expected by desired if it is still there, as a compare-and-swap; otherwise writes
  * nothing and puts what was found into *expected. Publishes if the entry turned valid and is the
@@ -318,29 +349,10 @@ static inline void hm_pte_clear(hm_pte_t *ptep)
  */
 static inline HM_MUST_USE_ bool hm_pte_update(hm_pte_t *ptep, hm_pte_t *expected, hm_pte_t desired)
 {
-	bool guarded = HM_CONTEXT_HAS_WINDOW_ && !hm_lazy_mmu_active();
-	hm_kpkeys_token_t guard = hm_kpkeys_none();
-	hm_pte_t old = *expected, found;
-	bool publish;
+	const hm_pte_t old = *expected;
+	const hm_pte_t found = hm_context_is_keyed_() ? hm_pte_exchange_keyed_(ptep, old, desired)
+						      : hm_pte_exchange_(ptep, old, desired);
 
-	if (hm_context_is_keyed_()) {
-		found = hm_port_pte_load(ptep);
-		if (found.val == old.val)
-			hm_pte_store_keyed_(ptep, 1, desired, 0,
-					    hm_port_pte_is_valid(old) ? HM_PTE_QUIET_
-								      : HM_PTE_EITHER_);
-		*expected = found;
-		return found.val == old.val;
-	}
-	if (guarded)
-		guard = hm_kpkeys_guard_tables_();
-	found = hm_port_pte_compare_exchange(ptep, old, desired);
-	publish = found.val == old.val && hm_pte_is_published_(desired, HM_PTE_EITHER_) &&
-		  !hm_port_pte_is_valid(old);
-	if (guarded)
-		hm_kpkeys_close_(guard, publish);
-	else if (publish)
-		hm_lazy_mmu_queue();
 	*expected = found;
 	return found.val == old.val;
 }

@@ -44,7 +44,7 @@ READS = 'the model asks about faults of reads only'
 LEVELS = 'the model has pages at the lowest level only'
 CONSECUTIVE = 'all memory of the model is one piece, aligned like its addresses'
 UNBROKEN = 'nobody of the model stands on what is broken: its tables are elsewhere'
-ARM64_FILES = ('barrier.h', 'fault.h', 'poe.h', 'tlbi.h', 'vmsa.h')
+ARM64_FILES = ('barrier.h', 'fault.h', 'gcs.h', 'pie.h', 'poe.h', 'tlbi.h', 'vmsa.h')
 
 
 class Mutant:
@@ -99,6 +99,12 @@ GUARDED = ('hm_pte_store_range_(ptep, n, first, step); '
            'hm_kpkeys_close_(guard, hm_pte_is_published_(first, kind));')
 UPDATE = ('publish = found.val == old.val && hm_pte_is_published_(desired, HM_PTE_EITHER_) && '
           '!hm_port_pte_is_valid(old);')
+SWITCH = 'if (hm_port_arm64_has_store_keys()) hm_insn_gcsb_dsync(); hm_insn_dsb_ish();'
+SWITCHED = 'if (hm_port_arm64_has_store_keys()) hm_insn_gcsb_dsync(); '
+BEGIN = 'hm_insn_dmb_ish(); /* And that before the stores. */ hm_insn_gcsb_dsync();'
+END = ('hm_insn_gcsb_dsync(); /* And that before later loads, which may be of what was stored. */ '
+       'hm_insn_dmb_ish();')
+KEYED_END = 'hm_port_keyed_end(); '
 LINK = 'hm_port_pgtable_order_fill(); hm_pte_set_kernel(ptep, table);'
 INVALIDATE = 'hm_lazy_mmu_flush(); hm_port_pgtable_invalidate(va, size, what);'
 PAGES = '((va.val + size - 1) >> HM_PORT_ARM64_PAGE_SHIFT) - (va.val >> HM_PORT_ARM64_PAGE_SHIFT) + 1'
@@ -210,7 +216,10 @@ MUTANTS = group(
     ('switch that stays lazy', '| HM_CONTEXT_HELD_ | HM_CONTEXT_BROKEN_)) | ' + OUT,
      '| HM_CONTEXT_HELD_ | HM_CONTEXT_BROKEN_ | HM_CONTEXT_ACTIVE_)) | ' + OUT,
      'nothing of the model writes entries between the halves of a switch'),
-    ('switch back without context synchronisation', GIVE_BACK + ' hm_port_context_sync(); }', GIVE_BACK + ' }'),
+    ('switch back without context synchronisation', 'hm_context_keyed_begin_(); hm_port_context_sync(); }',
+     'hm_context_keyed_begin_(); }'),
+    ('switch back without the order of keyed stores',
+     'if (hm_context_is_keyed_()) hm_context_keyed_begin_(); hm_port_context_sync(); }', 'hm_port_context_sync(); }'),
     ('switch back to the default level', GIVE_BACK, 'ctx->word = tok.outer; }'),
     ('switch back without a check', 'hm_context_misuse_(ctx, tok.outer, tok.self); } else { ctx->word = tok.outer; hm_context_give_back_',
      'ctx->word = tok.outer; } else { ctx->word = tok.outer; hm_context_give_back_', MISUSE),
@@ -312,8 +321,8 @@ MUTANTS = group(
      '|| !hm_context_register_is_(HM_KPKEYS_DEFAULT))) return hm_lazy_mmu_enter_nested_(ctx);',
      ')) return hm_lazy_mmu_enter_nested_(ctx);', OVERWRITTEN),
     ('inner section whose register stays closed', 'hm_context_follow_(tok.self, 0);', ''),
-            ('inner section at the level around it', 'hm_context_inside_at_(tok.outer, HM_KPKEYS_PGTABLES) |',
-     'hm_context_inside_(tok.outer) |'),
+            ('inner section at the level around it', 'hm_context_inside_at_(tok.outer, HM_KPKEYS_PGTABLES))',
+     'hm_context_inside_(tok.outer))'),
     # Writers.
     ('eager entry without its DSB', EAGER + PAIR, EAGER + 'hm_port_context_sync();'),
     ('eager entry without its context synchronisation', EAGER + PAIR, EAGER + 'hm_port_context_publish();'),
@@ -321,10 +330,10 @@ MUTANTS = group(
      EAGER + 'hm_port_context_sync(); hm_port_context_publish();'),
     ('eager entry without barriers', EAGER + PAIR, EAGER),
     ('lazy entry that is not noted', '*pending = *word;', '(void)pending;'),
-    ('every entry lazy', 'if (HM_LIKELY_(*word & HM_CONTEXT_ACTIVE_)) {', 'if (1) {'),
-    ('every entry in a frame lazy', 'if (HM_LIKELY_(*word & HM_CONTEXT_ACTIVE_)) {',
+    ('every entry lazy', 'if (HM_LIKELY_((*word & HM_CONTEXT_ACTIVE_) || hm_context_is_active_keyed_(*word))) {', 'if (1) {'),
+    ('every entry in a frame lazy', 'if (HM_LIKELY_((*word & HM_CONTEXT_ACTIVE_) || hm_context_is_active_keyed_(*word))) {',
      'if (*word & ~HM_CONTEXT_FLAGS_) {'),
-    ('every entry eager', 'if (HM_LIKELY_(*word & HM_CONTEXT_ACTIVE_)) {', 'if (0) {', COST),
+    ('every entry eager', 'if (HM_LIKELY_((*word & HM_CONTEXT_ACTIVE_) || hm_context_is_active_keyed_(*word))) {', 'if (0) {', COST),
     # Sections and pauses.
     ('section that is not lazy', '(tok.outer & HM_CONTEXT_FLAGS_) | HM_CONTEXT_OPEN_ | HM_CONTEXT_ACTIVE_);',
      '(tok.outer & HM_CONTEXT_FLAGS_) | HM_CONTEXT_OPEN_);', COST),
@@ -363,6 +372,16 @@ MUTANTS = group(
      'hm_pte_store_(ptep, 1, pte, 0, HM_PTE_QUIET_);'),
     ('range taken for quiet', 'hm_pte_store_(ptep, n, first, step, HM_PTE_EITHER_);',
      'hm_pte_store_(ptep, n, first, step, HM_PTE_QUIET_);'),
+    ('keyed entry that nothing precedes', 'hm_port_keyed_begin(); for', 'for'),
+    ('keyed entry that nothing follows', KEYED_END, ''),
+    ('keyed entry that is not published', 'if (publish && !hm_context_is_active_keyed_(ctx->word)) {', 'if (0) {'),
+    ('keyed entry of a section that owes nothing', 'if (publish) ctx->pending = ctx->word;', ''),
+    ('keyed entry of a section that is eager', 'if (publish && !hm_context_is_active_keyed_(ctx->word)) {',
+     'if (publish) {', COST),
+    ('keyed update that publishes nothing', 'hm_port_pte_is_valid(old) ? HM_PTE_QUIET_ : HM_PTE_EITHER_);',
+     'HM_PTE_QUIET_);'),
+    ('keyed update of whatever is there', 'if (found.val == old.val) hm_pte_store_keyed_(', 'hm_pte_store_keyed_(',
+     "no two of the model's threads update one entry"),
     ('update that publishes nothing', UPDATE, 'publish = false;'),
     ('update without its guard', 'if (guarded) guard = hm_kpkeys_guard_tables_();', ''),
     ('update that leaves its guard', 'if (guarded) hm_kpkeys_close_(guard, publish); else if', 'if'),
@@ -415,17 +434,41 @@ MUTANTS = group(
     'barrier.h',
     ('publish as DMB ISHST', 'hm_insn_dsb_ishst();', 'hm_insn_dmb_ishst();'),
     ('publish as nothing', 'hm_insn_dsb_ishst();', ''),
+    ('keyed publication without GCSB', 'hm_insn_gcsb_dsync(); hm_insn_dsb_ish(); } else', 'hm_insn_dsb_ish(); } else'),
+    ('keyed publication by stores only', 'hm_insn_dsb_ish(); } else', 'hm_insn_dsb_ishst(); } else'),
+    ('keyed publication with GCSB after its DSB', 'hm_insn_gcsb_dsync(); hm_insn_dsb_ish(); } else',
+     'hm_insn_dsb_ish(); hm_insn_gcsb_dsync(); } else'),
+    ('keyed switch without GCSB', 'if (hm_port_arm64_has_store_keys()) hm_insn_gcsb_dsync();', ''),
+    ('switch with GCSB after its DSB', SWITCH, 'hm_insn_dsb_ish(); if (hm_port_arm64_has_store_keys()) hm_insn_gcsb_dsync();'),
     ('publish as DSB ISH', 'hm_insn_dsb_ishst();', 'hm_insn_dsb_ish();', COST),
     ('context synchronisation as nothing', 'hm_insn_isb();', ''),
-    ('switch as DSB ISHST', 'hm_insn_dsb_ish();', 'hm_insn_dsb_ishst();'),
-    ('switch as DMB ISHST', 'hm_insn_dsb_ish();', 'hm_insn_dmb_ishst();'),
-    ('switch as nothing', 'hm_insn_dsb_ish();', ''),
+    ('switch as DSB ISHST', SWITCH, SWITCHED + 'hm_insn_dsb_ishst();'),
+    ('switch as DMB ISHST', SWITCH, SWITCHED + 'hm_insn_dmb_ishst();'),
+    ('switch as nothing', SWITCH, SWITCHED),
+) + group(
+    'gcs.h',
+    ('keyed store not after what was loaded', 'hm_insn_dmb_ish(); /* And that before the stores. */', ''),
+    ('keyed store before its GCSB', '/* And that before the stores. */ hm_insn_gcsb_dsync();', ''),
+    ('keyed store with GCSB before its DMB', BEGIN, 'hm_insn_gcsb_dsync(); hm_insn_dmb_ish();'),
+    ('keyed store that no GCSB follows', 'whatever releases a lock after it. */ hm_insn_gcsb_dsync();', '*/'),
+    ('keyed store that loads may miss', 'which may be of what was stored. */ hm_insn_dmb_ish();', '*/'),
+    ('keyed store with DMB before its GCSB', END, 'hm_insn_dmb_ish(); hm_insn_gcsb_dsync();'),
+    ('keyed store as an ordinary one', 'hm_insn_gcsstr(&ptep->val, pte.val);', 'hm_insn_str(&ptep->val, pte.val);'),
+    ('store keys without their instruction', 'hm_insn_msr_gcscr_el1(HM_ARM64_GCSCR_STREN);', ''),
+    ('store keys with a control stack', 'hm_insn_msr_gcscr_el1(HM_ARM64_GCSCR_STREN);',
+     'hm_insn_msr_gcscr_el1(HM_ARM64_GCSCR_STREN | 1);'),
+    ('store keys whose pages are ordinary', 'HM_ARM64_KERNEL_KEYED, HM_ARM64_PIR_GCS)', 'HM_ARM64_KERNEL_KEYED, HM_ARM64_PIR_RW)'),
+    ('store keys whose pages are read-only', 'HM_ARM64_KERNEL_KEYED, HM_ARM64_PIR_GCS)', 'HM_ARM64_KERNEL_KEYED, HM_ARM64_PIR_R)'),
 ) + group(
     'poe.h',
-    ('indirection without overlays', 'HM_ARM64_TCR2_PIE | HM_ARM64_TCR2_POE); hm_arm64_poe_forget_(); } /* Switches',
-     'HM_ARM64_TCR2_PIE); hm_arm64_poe_forget_(); } /* Switches'),
+    ('indirection without overlays', 'hm_arm64_pie_enable_(HM_ARM64_PIR_EL1, HM_ARM64_TCR2_POE);',
+     'hm_arm64_pie_enable_(HM_ARM64_PIR_EL1, 0);'),
     ('keys on before the register is known', 'hm_insn_msr_por_el1(HM_PORT_KPKEYS_REGISTER(HM_KPKEYS_BASE));', '',
      'the model executes nothing between hm_arm64_poe_enable() and hm_kpkeys_cpu_start()'),
+    ('register that is not written', 'hm_insn_msr_por_el1(value);', '(void)value;'),
+    ('register read as another', 'return hm_insn_mrs_por_el1();', 'return hm_insn_mrs_por_el1() & 0xffff;'),
+) + group(
+    'pie.h',
     ('keys on without TLBI', 'hm_insn_tlbi_vmalle1();', ''),
     ('keys on before the TLBI is complete', 'hm_insn_dsb_nsh();', ''),
     ('keys on with the TLBI before the registers', 'or an entry is made anew by the old ones. */ hm_insn_isb();',
@@ -436,12 +479,11 @@ MUTANTS = group(
      'HM_ARM64_PIR_FIELD_(HM_ARM64_KERNEL_RW, HM_ARM64_PIR_RW_ALWAYS) |'),
     ('kernel data that is read-only', 'HM_ARM64_PIR_FIELD_(HM_ARM64_KERNEL_RW, HM_ARM64_PIR_RW) |',
      'HM_ARM64_PIR_FIELD_(HM_ARM64_KERNEL_RW, HM_ARM64_PIR_R) |'),
-    ('register that is not written', 'hm_insn_msr_por_el1(value);', '(void)value;'),
-    ('register read as another', 'return hm_insn_mrs_por_el1();', 'return hm_insn_mrs_por_el1() & 0xffff;'),
 ) + group(
     'tlbi.h',
-    ('TLBI before its stores are complete', 'hm_insn_dsb_ishst();', ''),
-    ('TLBI after a DMB ISHST', 'hm_insn_dsb_ishst();', 'hm_insn_dmb_ishst();'),
+    ('TLBI before its stores are complete', 'hm_port_context_publish();', ''),
+    ('TLBI after a DMB ISHST', 'hm_port_context_publish();', 'hm_insn_dmb_ishst();'),
+    ('TLBI after a DSB ISHST whatever the stores', 'hm_port_context_publish();', 'hm_insn_dsb_ishst();'),
     ('TLBI that is not waited for', 'hm_insn_dsb_ish();', ''),
     ('TLBI before a DSB ISHST', 'hm_insn_dsb_ish();', 'hm_insn_dsb_ishst();'),
     ('TLBI without context synchronisation', 'hm_insn_isb();', ''),

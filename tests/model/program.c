@@ -5,10 +5,11 @@
  * threads of its pages. What it may rely on it knows from the contract alone: an entry is `usable` after a
  * publication that the headers promise, and only then is it accessed without a net.
  *
- * Half of the programs run with window keys: page tables carry HM_KEY_PGTABLES in a linear map, by which
- * the machine judges every store of the library. Each thread knows at which level it is, and so what a
- * store of its own to a table must find there: at the default level, in handlers, between two threads,
- * and after a return from user mode or from a CPU's sleep, a fault.
+ * Half of the programs run with keys, half of those with window keys and half with store keys: page tables
+ * carry HM_KEY_PGTABLES in a linear map, by which the machine judges every store of the library. Each thread
+ * knows at which level it is, and so what a store of its own to a table must find there: at the default level,
+ * in handlers, between two threads, and after a return from user mode or from a CPU's sleep, a fault; always a
+ * fault with store keys.
  */
 #include "program.h"
 #include <hardmap/pgtable.h>
@@ -33,14 +34,17 @@ enum {
 	FIRST_TABLE = FIRST_TABLE_FRAME + FRAMES,
 	LINEAR_TABLE = FIRST_TABLE + THREADS * TABLES, /* level 0: every page of memory */
 	FIRST_FRAME, /* THREADS * FRAMES * SLOTS pages */
+	SHARED_FRAME = FIRST_FRAME + THREADS * FRAMES * SLOTS, /* what the shared slot maps */
 };
-_Static_assert(FIRST_FRAME + THREADS * FRAMES * SLOTS <= HM_MACHINE_PAGES, "memory is too small");
+_Static_assert(SHARED_FRAME < HM_MACHINE_PAGES, "memory is too small");
 
 /* What the entries of MIDDLE translate. */
 #define WINDOW UINT64_C(0xffff800000000000)
 #define HANDLER_REGION 1
 #define LINEAR_REGION 2
 #define FIRST_TABLE_REGION 8
+
+#define SHARED_SLOT (THREADS * SLOTS) /* of SLOT_TABLE, behind those of the threads */
 
 enum frame_kind { SECTION, PAUSE, LEVEL };
 
@@ -83,6 +87,7 @@ static struct {
 	struct worker workers[THREADS];
 	struct message messages[THREADS];
 	unsigned int handler_depth[THREADS];
+	bool locked, shared; /* the lock of the shared slot; whether it is mapped */
 	bool misused, keys;
 	uint64_t operations;
 } program;
@@ -475,6 +480,33 @@ static void listen(struct worker *self)
 	message->full = false;
 }
 
+/* Maps or unmaps a slot that all threads share, under its lock: who does not get it goes on. Memory is in order
+ * on this machine, as it is by a lock's acquire and release: but not for keyed stores. */
+static void change_shared(struct worker *self)
+{
+	hm_pte_t *entry = table(SLOT_TABLE) + SHARED_SLOT;
+	const hm_va_t va = va_of(0, SHARED_SLOT);
+	const hm_pte_t mapped = leaf(SHARED_FRAME, false);
+
+	if (program.locked)
+		return;
+	program.locked = true;
+	if (hm_pte_get(entry).val != (program.shared ? mapped.val : 0))
+		hm_machine_violation("the shared entry is not what the last thread wrote");
+	program.shared = !program.shared;
+	if (program.shared) {
+		hm_pte_set(entry, mapped);
+		flush(self);
+	} else {
+		hm_pte_clear(entry);
+		hm_pgtable_invalidate(va, HM_MACHINE_PAGE_BYTES, HM_INVALIDATE_LEAVES);
+		published(self);
+	}
+	if (!self->misused)
+		expect(va, HM_ACCESS_READ, program.shared);
+	program.locked = false;
+}
+
 /* Nobody who is at the default level writes a table. */
 static void stray(unsigned int choice)
 {
@@ -491,9 +523,13 @@ static void store_by_level(struct worker *self, unsigned int choice)
 	static const unsigned int pages[] = { FIRST_FRAME, MIDDLE, KEYED_FRAME };
 	const hm_va_t va = va_of(LINEAR_REGION, pages[choice % 3]);
 	unsigned int level = level_of(self);
-	bool open = choice % 3 == 0 || level == HM_KPKEYS_UNRESTRICTED ||
+	bool open = level == HM_KPKEYS_UNRESTRICTED ||
 		    level == (choice % 3 == 1 ? HM_KPKEYS_PGTABLES : HM_KPKEYS_FIRST_FREE);
 
+	if (hm_kpkeys_style() == HM_KEY_STYLE_STORE)
+		open = false;
+	if (choice % 3 == 0)
+		open = true;
 	if (program.keys && !self->misused)
 		expect(va, HM_ACCESS_WRITE, open);
 }
@@ -530,7 +566,10 @@ static void visit_user(struct worker *self)
 /* What each CPU does before it runs anything, and again when it wakes up with its registers lost. */
 static void start_cpu(void)
 {
-	hm_arm64_poe_enable();
+	if (hm_kpkeys_style() == HM_KEY_STYLE_STORE)
+		hm_arm64_gcs_enable();
+	else
+		hm_arm64_poe_enable();
 	hm_kpkeys_cpu_start();
 	stray(hm_machine_random(8));
 }
@@ -670,8 +709,13 @@ static void operate(struct worker *self)
 		tell(self, slot, next_byte());
 		break;
 	case 29:
-	case 30:
 		listen(self);
+		break;
+	case 30:
+		if (slot < 4)
+			listen(self);
+		else
+			change_shared(self);
 		break;
 	default:
 		yield();
@@ -709,8 +753,11 @@ static void map_linear(void)
 			       : i == KEYED_FRAME ? HM_ARM64_KEY(HM_MACHINE_KEY)
 						  : 0;
 
+		uint64_t attributes = key && hm_port_arm64_has_store_keys() ? HM_ARM64_KERNEL_KEYED
+									    : HM_ARM64_KERNEL_RW;
+
 		hm_pte_fill(table(LINEAR_TABLE) + i, 1,
-			    hm_arm64_leaf(hm_machine_page(i), 0, HM_ARM64_KERNEL_RW | key), 0);
+			    hm_arm64_leaf(hm_machine_page(i), 0, attributes | key), 0);
 	}
 	hm_pte_link(table(MIDDLE) + LINEAR_REGION, hm_arm64_table(hm_machine_page(LINEAR_TABLE)));
 	hm_machine_set_linear(va_of(LINEAR_REGION, 0).val);
@@ -724,7 +771,7 @@ struct program_result program_run(struct hm_machine *machine, const uint8_t *byt
 
 	program.bytes = bytes;
 	program.left = size;
-	program.misused = false;
+	program.misused = program.locked = program.shared = false;
 	program.operations = 0;
 	config.cpus = 1 + next_byte() % 3;
 	program.threads = 1 + next_byte() % THREADS;
@@ -735,7 +782,7 @@ struct program_result program_run(struct hm_machine *machine, const uint8_t *byt
 		config.seed = config.seed << 8 | next_byte();
 	program.keys = false; /* not yet */
 	if (HM_MACHINE_KEYS && config.seed & 1) {
-		config.key_style = HM_KEY_STYLE_WINDOW;
+		config.key_style = config.seed & 2 ? HM_KEY_STYLE_STORE : HM_KEY_STYLE_WINDOW;
 		config.start = start_cpu;
 	}
 	hm_machine_start(machine, &config);

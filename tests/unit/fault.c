@@ -143,7 +143,7 @@ CASE(every_syndrome)
 		for (code = 0; code < 64; code++)
 			for (also = 0; also < COMBINATIONS; also++)
 				wrong += hm_kpkeys_why(syndrome(class, code, also),
-						       entry_of(also & STORE_PAGE ? 10 : 14)) !=
+						       entry_of(also & STORE_PAGE ? 6 : 14)) !=
 					 expected(class, code, also);
 	EXPECT(!wrong);
 }
@@ -155,7 +155,7 @@ CASE(every_index)
 
 	for (index = 0; index < 16; index++) {
 		EXPECT(hm_kpkeys_why(syndrome(0x25, 0x0f, WNR), entry_of(index)) ==
-		       (index == 10 ? HM_KPKEYS_FAULT_STORE_KEY : HM_KPKEYS_FAULT_PERMISSION));
+		       (index == 6 ? HM_KPKEYS_FAULT_STORE_KEY : HM_KPKEYS_FAULT_PERMISSION));
 		EXPECT(hm_kpkeys_why(syndrome(0x25, 0x0f, 0), entry_of(index)) ==
 		       HM_KPKEYS_FAULT_PERMISSION);
 	}
@@ -171,7 +171,7 @@ CASE(other_bits_do_not_matter)
 	for (code = 0; code < 64; code++) {
 		for (also = 0; also < COMBINATIONS; also++) {
 			uint64_t esr = syndrome(0x25, code, also);
-			uint64_t entry = entry_of(also & STORE_PAGE ? 10 : 14);
+			uint64_t entry = entry_of(also & STORE_PAGE ? 6 : 14);
 			enum hm_kpkeys_fault why = hm_kpkeys_why(esr, entry);
 
 			for (bit = 0; bit < 64; bit++) {

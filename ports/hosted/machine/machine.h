@@ -31,13 +31,13 @@
  *          A register's old and new value are both in effect until the context synchronisation event that
  *          follows the write, and for TCR2_EL1 and PIR_EL1 until a TLBI after that one. The library's
  *          stores are judged by the descriptors of the linear map (hm_machine_set_linear()).
- * SIZES    A contiguous entry (bit 52) may be held for all of its group, blocks and tables may replace one
- *          another from BBM level 2 on, and a TLBI with a level hint takes leaves of that level alone. The
- *          granule is the build's: HM_PORT_ARM64_PAGE_SHIFT, for machine.c too.
  *          With STORE they have FEAT_S1PIE and FEAT_GCS: pages that GCSSTR alone writes, once
  *          GCSCR_EL1.STREn is in effect (D8.4, D11). Such a keyed store is ordered by a GCSB alone, against
  *          ordinary accesses before and after it, and other keyed stores but to the same entry; and the GCSB
  *          against ordinary accesses by a full barrier, DMB ISH or DSB ISH (D11.9).
+ * SIZES    A contiguous entry (bit 52) may be held for all of its group, blocks and tables may replace one
+ *          another from BBM level 2 on, and a TLBI with a level hint takes leaves of that level alone. The
+ *          granule is the build's: HM_PORT_ARM64_PAGE_SHIFT, for machine.c too.
  * NOT HERE Loads and stores of plain memory, and loads of entries but for keyed stores, are in order. User
  *          mode and instruction fetch have no rules yet: see "To be added" in ports/hosted/README.md.
  * STATE    struct hm_machine, the caller's, large, all-zero before its first start; one runs at a time in a
@@ -103,13 +103,11 @@ enum hm_machine_outcome { HM_MACHINE_DONE, HM_MACHINE_FAULT };
 struct hm_machine_version {
 	uint64_t value;
 	uint64_t stored; /* when the instruction was */
-	uint64_t
-		issued; /* a walker may see it from here on: the same, or before that if it is keyed */
+	uint64_t issued; /* a walker may see it from here on; keyed, perhaps before that */
 	uint64_t completed; /* none sees what was there before from here on; NEVER: not yet */
 	/* The CPU's stores up to then, ordinary and keyed, are seen by whoever sees this one. */
 	uint64_t plain_before, keyed_before;
-	uint64_t
-		left; /* whoever is told from here on sees it: keyed, the first GCSB after it; NEVER: not yet */
+	uint64_t left; /* at once, or keyed, the first GCSB of the CPU after it; NEVER: not yet */
 	uint32_t older; /* the version before, + 1; 0: this is the oldest */
 	uint8_t cpu;
 	uint8_t who; /* thread, and how deep in exceptions it was */
