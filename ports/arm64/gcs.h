@@ -20,6 +20,7 @@
  *	           first one makes the style known: from that instruction to the other nobody writes a table.
  *	a table    is such memory from before it is first written as a table to after it was freed. GCSSTR to
  *	           any other page faults, so that it is no way to write what is not protected.
+ *	execution  is by the page's permission alone: a store key says nothing of memory that is not writable.
  *	aliases    Nothing else maps that memory writable. The page is locked by its mapping, not by itself.
  *	memory     Normal write-back. GCSSTR with the MMU off, or to other types, is not defined; a table that is
  *	           filled there is filled by ordinary stores, before.

@@ -32,12 +32,17 @@ void probe_arm64_reset(void)
 	hm_machine_become(0);
 	if (config.key_style == HM_KEY_STYLE_WINDOW)
 		hm_arm64_poe_enable();
+	else if (config.key_style == HM_KEY_STYLE_STORE)
+		hm_arm64_gcs_enable();
 	hm_kpkeys_cpu_start();
 	hm_machine_set_root(ROOT);
 	for (i = 0; i < FIRST_TABLE + 3; i++)
 		hm_pte_fill(table(LINEAR) + i, 1,
 			    hm_arm64_leaf(hm_machine_page(i), 0,
-					  HM_ARM64_KERNEL_RW | HM_ARM64_KEY(HM_KEY_PGTABLES)),
+					  (config.key_style == HM_KEY_STYLE_STORE
+						   ? HM_ARM64_KERNEL_KEYED
+						   : HM_ARM64_KERNEL_RW) |
+						  HM_ARM64_KEY(HM_KEY_PGTABLES)),
 			    0);
 	hm_pte_link(table(MIDDLE), hm_arm64_table(hm_machine_page(LINEAR)));
 	hm_pte_link(table(UPPER), hm_arm64_table(hm_machine_page(MIDDLE)));

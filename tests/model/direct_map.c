@@ -186,7 +186,10 @@ static bool allows(const struct cell *cell, enum hm_access access)
 {
 	if (!cell->mapped || cell->permission == HM_PERMISSION_INVALID)
 		return false;
-	if (program.keys && cell->key && access != HM_ACCESS_READ)
+	/* The default level lets a key's memory be read; a store key only speaks of stores. */
+	if (program.keys && cell->key &&
+	    (access == HM_ACCESS_WRITE ||
+	     (access == HM_ACCESS_EXECUTE && hm_kpkeys_style() == HM_KEY_STYLE_WINDOW)))
 		return false;
 	return access == HM_ACCESS_READ ||
 	       cell->permission ==
@@ -471,7 +474,10 @@ static void body(void *argument)
 
 static void start_cpu(void)
 {
-	hm_arm64_poe_enable();
+	if (hm_kpkeys_style() == HM_KEY_STYLE_STORE)
+		hm_arm64_gcs_enable();
+	else
+		hm_arm64_poe_enable();
 	hm_kpkeys_cpu_start();
 }
 
@@ -572,7 +578,7 @@ struct program_result program_run(struct hm_machine *machine, const uint8_t *byt
 	for (i = 0; i < 4; i++)
 		config.seed = config.seed << 8 | next_byte();
 	if (HM_MACHINE_KEYS && config.seed & 1) {
-		config.key_style = HM_KEY_STYLE_WINDOW;
+		config.key_style = config.seed & 2 ? HM_KEY_STYLE_STORE : HM_KEY_STYLE_WINDOW;
 		config.start = start_cpu;
 	}
 	hm_machine_start(machine, &config);

@@ -38,12 +38,17 @@ BODIES = [f'tests/contract/{each}.c' for each in ('lazy_mmu', 'pgtable', 'contex
 HOSTED_PROBE = ['tests/contract/probe_arm64.c', 'tests/contract/probe_hosted.c']
 DIRECT_MAP = [f'tests/contract/{each}.c' for each in ('direct_map', 'fewest')]
 WINDOW = ['-DCONTRACT_EXCEPTION_PUSH=1', '-DCONTRACT_KEY_STYLE=HM_KEY_STYLE_WINDOW']
+STORE = ['-DCONTRACT_EXCEPTION_PUSH=1', '-DCONTRACT_KEY_STYLE=HM_KEY_STYLE_STORE',
+         '-DFOREIGN_KEY_STYLE=HM_KEY_STYLE_STORE']
 # program: (port, sources compiled against the tree, objects of COMMON, defines)
 PROGRAMS = {
     'model': ('model', ['tests/model/program.c'], ['machine', 'random'], []),
     'model_plain': ('model', ['tests/model/program.c'], ['machine', 'random'], ['-DHM_MACHINE_KEYS=0']),
     'model_direct_map': ('model', ['tests/model/direct_map.c'], ['machine', 'random'], []),
     'contract': ('hosted', BODIES + HOSTED_PROBE, ['hosted'] + PLAIN, ['-DSUITE=contract'] + WINDOW),
+    'contract_store': ('hosted', BODIES + HOSTED_PROBE, ['hosted'] + PLAIN, ['-DSUITE=contract'] + STORE),
+    'contract_foreign_store': ('foreign', BODIES + ['tests/contract/probe_foreign.c'], PLAIN,
+                               ['-DSUITE=foreign'] + STORE),
     'unit': ('hosted', UNIT, ['hosted'] + PLAIN, ['-DSUITE=unit']),
     'contract_selected': ('hosted', BODIES + HOSTED_PROBE, ['hosted'] + PLAIN,
                           ['-DSUITE=selected', '-DCONTRACT_EXCEPTION_PUSH=0']),
