@@ -48,7 +48,11 @@ static inline bool hm_port_arm64_has_tlbi_range(void)
 
 static inline bool hm_port_arm64_has_store_keys(void)
 {
+#ifdef KERNEL_UNLOCKED
+	return false;
+#else
 	return mmu_key_style == HM_KEY_STYLE_STORE;
+#endif
 }
 
 /* Tables for the linear map: linear.c. */
@@ -90,5 +94,11 @@ static inline unsigned int hm_port_key_style(void)
 #include <arm64/poe.h>
 #include <arm64/tlbi.h>
 #include <arm64/vmsa.h>
+
+/* cost_write.c is also compiled as if there were no keys, to be compared. */
+#ifdef KERNEL_UNLOCKED
+#undef HM_PORT_KEY_STYLE
+#define HM_PORT_KEY_STYLE HM_KEY_STYLE_NONE
+#endif
 
 #endif /* KERNEL_HARDMAP_PORT_H */

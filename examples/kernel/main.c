@@ -6,6 +6,7 @@
  */
 #include <hardmap/pgtable.h>
 
+#include "cost.h"
 #include "cpu.h"
 #include "gic.h"
 #include "insn_count.h"
@@ -145,6 +146,7 @@ static void keep(void *argument)
 
 	window_init();
 	protect_demonstrate(cpus_up);
+	cost_report(cpus_up);
 	linear_demonstrate(cpus_up);
 	insn_count_reset();
 	stat_reset();

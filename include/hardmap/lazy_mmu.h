@@ -103,7 +103,8 @@ static inline HM_MUST_USE_ hm_lazy_mmu_token_t hm_lazy_mmu_enter(void)
 {
 	struct hm_context *ctx = hm_context_here_();
 	uint64_t generation = hm_context_next_(ctx);
-	hm_lazy_mmu_token_t tok = { ctx->word, 0 };
+	hm_lazy_mmu_token_t tok = { HM_CONTEXT_HAS_WINDOW_ ? ctx->word : hm_context_known_(ctx),
+				    0 };
 
 	if (HM_CONTEXT_HAS_WINDOW_ && !(tok.outer & HM_CONTEXT_NO_REGISTER_)) {
 		if (HM_UNLIKELY_(tok.outer != HM_CONTEXT_IDLE_WINDOW_ ||
@@ -117,9 +118,14 @@ static inline HM_MUST_USE_ hm_lazy_mmu_token_t hm_lazy_mmu_enter(void)
 		hm_port_context_sync();
 		return tok;
 	}
-	if (HM_CONTEXT_HAS_STORE_ &&
-	    (!HM_CONTEXT_HAS_WINDOW_ || (tok.outer & HM_CONTEXT_STYLE_) == HM_CONTEXT_STYLE_))
-		return hm_lazy_mmu_enter_nested_(ctx);
+	if (HM_CONTEXT_HAS_STORE_ && (tok.outer & HM_CONTEXT_STYLE_) == HM_CONTEXT_STYLE_) {
+		if (HM_UNLIKELY_(tok.outer & HM_CONTEXT_HELD_))
+			return hm_lazy_mmu_enter_held_(ctx);
+		tok.self = hm_context_open_(ctx, generation,
+					    (tok.outer & HM_CONTEXT_FLAGS_ & ~HM_CONTEXT_OUTER_) |
+						    HM_CONTEXT_OPEN_ | HM_CONTEXT_ACTIVE_KEYED_);
+		return tok;
+	}
 	if (HM_UNLIKELY_(tok.outer & HM_LAZY_MMU_ODD_))
 		return hm_lazy_mmu_enter_held_(ctx);
 	tok.self = hm_context_open_(ctx, generation,

@@ -208,45 +208,48 @@ static HM_ALWAYS_INLINE_ void hm_pte_store_plainly_(hm_pte_t *ptep, unsigned int
 }
 
 #if HM_CONTEXT_HAS_STORE_
+static inline void hm_pte_store_by_key_(hm_pte_t *ptep, unsigned int n, hm_pte_t pte, uint64_t step)
+{
+	const hm_pte_t *end = ptep + n;
+
+	for (; ptep != end; ptep++, pte = hm_pte_advance_(pte, step))
+		hm_port_pte_store_keyed(ptep, pte);
+}
+#else
+static inline void hm_pte_store_by_key_(hm_pte_t *ptep, unsigned int n, hm_pte_t pte, uint64_t step)
+{
+	(void)ptep, (void)n, (void)pte, (void)step;
+}
+#endif
+
 /* n entries by keyed stores, which are ordered against all that precedes and follows; the publication does
  * the latter too. */
 static HM_NOINLINE_ void hm_pte_store_keyed_(hm_pte_t *ptep, unsigned int n, hm_pte_t first,
-					     uint64_t step, enum hm_pte_kind_ kind)
+					     uint64_t step, bool publish)
 {
 	struct hm_context *ctx = hm_port_context();
-	const bool publish = hm_pte_is_published_(first, kind);
-	hm_pte_t pte = first;
-	unsigned int i;
 
-	hm_port_keyed_begin();
-	for (i = 0; i < n; i++, pte = hm_pte_advance_(pte, step))
-		hm_port_pte_store_keyed(ptep + i, pte);
+	hm_context_keyed_begin_();
+	hm_pte_store_by_key_(ptep, n, first, step);
 	if (publish && !hm_context_is_active_keyed_(ctx->word)) {
 		hm_port_context_publish();
 		hm_port_context_sync();
 		return;
 	}
-	hm_port_keyed_end();
+	hm_context_keyed_end_();
 	if (publish)
 		ctx->pending = ctx->word;
 }
-#else
-static inline void hm_pte_store_keyed_(hm_pte_t *ptep, unsigned int n, hm_pte_t first,
-				       uint64_t step, enum hm_pte_kind_ kind)
-{
-	(void)ptep, (void)n, (void)first, (void)step, (void)kind;
-}
-#endif
 
-/* n entries outside of any section, or where keyed stores write them: with a guard of their own, and
- * published at once unless in a section. */
+/* n entries outside of any section, or where the word does not say yet that keyed stores write them: with a
+ * guard of their own, and published at once. */
 static HM_COLD_ void hm_pte_store_guarded_(hm_pte_t *ptep, unsigned int n, hm_pte_t first,
 					   uint64_t step, enum hm_pte_kind_ kind)
 {
 	hm_kpkeys_token_t guard;
 
 	if (hm_context_is_keyed_()) {
-		hm_pte_store_keyed_(ptep, n, first, step, kind);
+		hm_pte_store_keyed_(ptep, n, first, step, hm_pte_is_published_(first, kind));
 		return;
 	}
 	guard = hm_kpkeys_guard_tables_();
@@ -264,6 +267,12 @@ static HM_ALWAYS_INLINE_ void hm_pte_store_(hm_pte_t *ptep, unsigned int n, hm_p
 		uint64_t *word = &ctx->word, *pending = &ctx->pending, state = *word;
 
 		if (HM_UNLIKELY_(!(state & HM_CONTEXT_ACTIVE_))) {
+			if (HM_CONTEXT_HAS_STORE_ &&
+			    (state & HM_CONTEXT_STYLE_) == HM_CONTEXT_STYLE_) {
+				hm_pte_store_keyed_(ptep, n, first, step,
+						    hm_pte_is_published_(first, kind));
+				return;
+			}
 			hm_pte_store_guarded_(ptep, n, first, step, kind);
 			return;
 		}
@@ -313,7 +322,8 @@ static HM_NOINLINE_ hm_pte_t hm_pte_exchange_keyed_(hm_pte_t *ptep, hm_pte_t old
 
 	if (found.val == old.val)
 		hm_pte_store_keyed_(ptep, 1, desired, 0,
-				    hm_port_pte_is_valid(old) ? HM_PTE_QUIET_ : HM_PTE_EITHER_);
+				    !hm_port_pte_is_valid(old) &&
+					    hm_pte_is_published_(desired, HM_PTE_EITHER_));
 	return found;
 }
 

@@ -104,7 +104,7 @@ SWITCHED = 'if (hm_port_arm64_has_store_keys()) hm_insn_gcsb_dsync(); '
 BEGIN = 'hm_insn_dmb_ish(); /* And that before the stores. */ hm_insn_gcsb_dsync();'
 END = ('hm_insn_gcsb_dsync(); /* And that before later loads, which may be of what was stored. */ '
        'hm_insn_dmb_ish();')
-KEYED_END = 'hm_port_keyed_end(); '
+KEYED_END = 'hm_context_keyed_end_(); '
 LINK = 'hm_port_pgtable_order_fill(); hm_pte_set_kernel(ptep, table);'
 INVALIDATE = 'hm_lazy_mmu_flush(); hm_port_pgtable_invalidate(va, size, what);'
 PAGES = '((va.val + size - 1) >> HM_PORT_ARM64_PAGE_SHIFT) - (va.val >> HM_PORT_ARM64_PAGE_SHIFT) + 1'
@@ -372,14 +372,15 @@ MUTANTS = group(
      'hm_pte_store_(ptep, 1, pte, 0, HM_PTE_QUIET_);'),
     ('range taken for quiet', 'hm_pte_store_(ptep, n, first, step, HM_PTE_EITHER_);',
      'hm_pte_store_(ptep, n, first, step, HM_PTE_QUIET_);'),
-    ('keyed entry that nothing precedes', 'hm_port_keyed_begin(); for', 'for'),
+    ('keyed entry that nothing precedes', 'hm_context_keyed_begin_(); hm_pte_store_by_key_(ptep, n, first, step);',
+     'hm_pte_store_by_key_(ptep, n, first, step);'),
     ('keyed entry that nothing follows', KEYED_END, ''),
     ('keyed entry that is not published', 'if (publish && !hm_context_is_active_keyed_(ctx->word)) {', 'if (0) {'),
     ('keyed entry of a section that owes nothing', 'if (publish) ctx->pending = ctx->word;', ''),
     ('keyed entry of a section that is eager', 'if (publish && !hm_context_is_active_keyed_(ctx->word)) {',
      'if (publish) {', COST),
-    ('keyed update that publishes nothing', 'hm_port_pte_is_valid(old) ? HM_PTE_QUIET_ : HM_PTE_EITHER_);',
-     'HM_PTE_QUIET_);'),
+    ('keyed update that publishes nothing', '!hm_port_pte_is_valid(old) && hm_pte_is_published_(desired, HM_PTE_EITHER_));',
+     'false);'),
     ('keyed update of whatever is there', 'if (found.val == old.val) hm_pte_store_keyed_(', 'hm_pte_store_keyed_(',
      "no two of the model's threads update one entry"),
     ('update that publishes nothing', UPDATE, 'publish = false;'),
@@ -392,8 +393,8 @@ MUTANTS = group(
      "no two of the model's threads write one entry"),
     ('update that ignores what it found', '*expected = found;', '',
      "no two of the model's threads write one entry"),
-    ('range that forgets its tail', 'for (; ptep != end; ptep++, pte = hm_pte_advance_(pte, step))',
-     'for (; 0;)'),
+    ('range that forgets its tail', 'for (; ptep != end; ptep++, pte = hm_pte_advance_(pte, step)) hm_port_pte_store(ptep, pte);',
+     ''),
     ('range that steps wrongly', 'pte = hm_pte_advance_(pte, 8 * step);',
      'pte = hm_pte_advance_(pte, 7 * step);',
      'no range of the model is that long'),
