@@ -64,6 +64,11 @@ static inline void hm_insn_dmb_ishst(void)
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 }
 
+/* No memory here takes keyed stores: hm_port_arm64_has_store_keys() is false. */
+static inline void hm_insn_gcsb_dsync(void)
+{
+}
+
 /* The host's protection changes with the system call or instruction that changes it: the compiler is all that
  * has to be held. */
 static inline void hm_insn_isb(void)
