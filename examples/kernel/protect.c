@@ -23,7 +23,8 @@
 
 enum from { FROM_THREAD, FROM_INTERRUPT, FROM_EXCEPTION, FROMS };
 
-static const char *const from_text[FROMS] = { "thread", "interrupt", "synchronous exception" };
+static const char *const from_text[FROMS] = { "a thread", "an interrupt",
+					      "a synchronous exception" };
 
 static unsigned int slot;
 static hm_pte_t *entries; /* of the slot's table */
@@ -275,7 +276,7 @@ static void print_refusals(unsigned int cpus)
 	unsigned int from, level, cpu, all = 0;
 
 	for (from = 0; from < FROMS; from++) {
-		console_printf("  stray store from a %-22s", from_text[from]);
+		console_printf("  stray store from %-24s", from_text[from]);
 		for (level = 0; level < LEVELS; level++) {
 			for (cpu = all = 0; cpu < cpus; cpu++)
 				all += refusals[cpu].refused[from][level];

@@ -764,8 +764,9 @@ static inline HM_MUST_USE_ hm_context_switch_t hm_context_switch_out(void)
 /*
  * The second half, in the same context, on whichever CPU it runs again: sections and level are as they
  * were. A new context, which was never switched out, starts without it. One synchronisation: an "invalid"
- * that this CPU concluded before what the context published elsewhere is dropped. After whatever the scheduler
- * acquired to take the context from the CPU that it left: a keyed store that comes next is not before that.
+ * that this CPU concluded before what the context published elsewhere is dropped. After whatever the
+ * scheduler acquired to take the context from the CPU that it left: no keyed store that comes next is before
+ * that.
  */
 static inline void hm_context_switch_in(hm_context_switch_t tok)
 {

@@ -15,7 +15,7 @@
 static inline void hm_port_context_publish(void)
 {
 	if (hm_port_arm64_has_store_keys()) {
-		/* GCS stores before the GCSB, and that, which is no store, before the walks (Arm ARM D11.9). */
+		/* GCS stores before the GCSB; that, which is no store, before the walks (Arm ARM D11.9). */
 		hm_insn_gcsb_dsync();
 		hm_insn_dsb_ish();
 	} else {

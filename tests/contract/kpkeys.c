@@ -1015,8 +1015,8 @@ CASE(raised_register_does_not_outlive_a_leave)
 
 /* ---- CPUs that start and stop ---- */
 
-/* A CPU that starts has an unknown register, and then the default level's, whatever the context says. Key 0 of
- * arm64 is open in it, as this code runs under it. */
+/* A CPU that starts has an unknown register, and then the default level's, whatever the context says. On
+ * arm64 the code itself runs under keys 0 and 1. */
 CASE(cpu_start_sets_the_register)
 {
 	if (has_window())

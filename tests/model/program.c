@@ -7,9 +7,9 @@
  *
  * Half of the programs run with keys, half of those with window keys and half with store keys: page tables
  * carry HM_KEY_PGTABLES in a linear map, by which the machine judges every store of the library. Each thread
- * knows at which level it is, and so what a store of its own to a table must find there: at the default level,
- * in handlers, between two threads, and after a return from user mode or from a CPU's sleep, a fault; always a
- * fault with store keys.
+ * knows at which level it is, and so what a store of its own to a table must find there: at the default
+ * level, in handlers, between two threads, and after a return from user mode or from a CPU's sleep, a fault;
+ * always a fault with store keys.
  */
 #include "program.h"
 #include <hardmap/pgtable.h>
@@ -480,8 +480,8 @@ static void listen(struct worker *self)
 	message->full = false;
 }
 
-/* Maps or unmaps a slot that all threads share, under its lock: who does not get it goes on. Memory is in order
- * on this machine, as it is by a lock's acquire and release: but not for keyed stores. */
+/* Maps or unmaps a slot that all threads share, under its lock: who does not get it goes on. Memory is in
+ * order on this machine, as it is by a lock's acquire and release: but not for keyed stores. */
 static void change_shared(struct worker *self)
 {
 	hm_pte_t *entry = table(SLOT_TABLE) + SHARED_SLOT;

@@ -270,7 +270,7 @@ CASE(publication_of_some)
 	EXPECT(!hm_machine_may_fault((hm_va_t){ va.val + 4 * BYTES }, HM_ACCESS_READ));
 }
 
-/* One keyed store that never is complete, and around it what was complete before the invalidation stays so. */
+/* One keyed store that never is complete; around it what was complete before the invalidation stays so. */
 CASE(completed_once)
 {
 	mapped();

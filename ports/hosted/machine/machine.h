@@ -157,12 +157,12 @@ struct hm_machine_entry_load {
 struct hm_machine_cpu {
 	struct hm_machine_register_state registers[HM_MACHINE_REGISTERS];
 	struct hm_context early; /* of code that runs before there are threads */
-	/* When the last one was: context synchronisation event, barrier of stores, full one, DSB ISH, GCSB. */
+	/* When the last one was: context synchronisation event, store barrier, full one, DSB ISH, GCSB. */
 	uint64_t synchronised, store_barrier, full_barrier, dsb, gcsb;
-	/* Ordinary accesses up to then are before keyed stores from now on: the full barrier before a GCSB. And
-	 * keyed stores up to then before ordinary accesses from now on: the GCSB before a full barrier. */
+	/* Ordinary accesses up to then are before keyed stores from now on: the full barrier before a GCSB.
+	 * And keyed stores up to then before ordinary accesses: the GCSB before a full barrier. */
 	uint64_t opened, drained;
-	/* Versions before these are complete, or other CPUs'; and have left. And the same of invalidations. */
+	/* Versions before these are complete, or other CPUs'; have left; and the same of invalidations. */
 	unsigned int incomplete, staying, invalidating;
 	struct hm_machine_entry_load loads[HM_MACHINE_LOADS];
 	unsigned int load_count; /* ever */
