@@ -24,8 +24,8 @@
  *	aliases    Nothing else maps that memory writable. The page is locked by its mapping, not by itself.
  *	memory     Normal write-back. GCSSTR with the MMU off, or to other types, is not defined; a table that
  *	           is filled there is filled by ordinary stores, before.
- *	updates    No compare-and-swap, no exclusives, no DC ZVA, no DC IVAC: all fault. hm_pte_update() loads,
- *	           compares and stores: who writes an entry holds the lock that all its writers hold.
+ *	updates    No compare-and-swap, no exclusives, no DC ZVA, no DC IVAC: all fault. hm_pte_update()
+ *	           loads, compares and stores: who writes an entry holds the lock that all its writers hold.
  *	           GCSSTR may clear the exclusive monitor: not between LDXR and STXR.
  *	hardware   updates neither access flag nor dirty state (TCR_EL1.HA and HD are 0, or the entries have
  *	           AF set and nDirty, bit 7, clear, as those of vmsa.h that are writable have).
@@ -84,8 +84,8 @@ static inline bool hm_arm64_cpu_has_gcs(void)
 
 /*
  * Switches store keys on, on this CPU: from boot, hot-plug or resume, before or after the MMU is on,
- * interrupts masked. From here on pages with a key take keyed stores alone. The other bits of TCR2_EL1 are the kernel's,
- * who has written them before. Then, with the context that runs, hm_kpkeys_cpu_start().
+ * interrupts masked. From here on pages with a key take keyed stores alone. The other bits of TCR2_EL1 are
+ * the kernel's, who has written them before. Then, with the context that runs, hm_kpkeys_cpu_start().
  */
 static inline void hm_arm64_gcs_enable(void)
 {
