@@ -8,12 +8,13 @@
  *
  * Signatures are held to the contract by tests/meta; the protocol around them is in ports/README.md.
  *
- * On arm64 fill in this file only; add HM_PORT_ARM64_PAGE_SHIFT, hm_port_arm64_has_tlbi_range(), and of
- * kpkeys.h here hm_port_key_style(), HM_PORT_KPKEYS_BASE and HM_PORT_KPKEYS_LEVELS; and end it with
- * <arm64/barrier.h>, <arm64/bbml2.h>, <arm64/fault.h>, <arm64/poe.h>, <arm64/tlbi.h> and <arm64/vmsa.h>
- * instead of the four files. Without keys define HM_PORT_KEY_STYLE as HM_KEY_STYLE_NONE in place of all
- * that and poe.h. For lazy_mmu.h alone leave out what is under "pgtable.h" and "direct_map.h", and
- * hm_port_kpkeys_why(); without a linear map to change leave out the latter. */
+ * On arm64 fill in this file only; add HM_PORT_ARM64_PAGE_SHIFT, hm_port_arm64_has_tlbi_range(),
+ * hm_port_arm64_has_store_keys(), and of kpkeys.h here hm_port_key_style(), HM_PORT_KPKEYS_BASE and
+ * HM_PORT_KPKEYS_LEVELS; and end it with <arm64/barrier.h>, <arm64/bbml2.h>, <arm64/fault.h>,
+ * <arm64/gcs.h>, <arm64/poe.h>, <arm64/tlbi.h> and <arm64/vmsa.h> instead of the four files. Without keys
+ * hm_port_arm64_has_store_keys() is false, and HM_PORT_KEY_STYLE is HM_KEY_STYLE_NONE, defined by you, in
+ * place of all that of kpkeys.h, gcs.h and poe.h. For lazy_mmu.h alone leave out what is under "pgtable.h"
+ * and "direct_map.h", and hm_port_kpkeys_why(); without a linear map to change leave out the latter. */
 #ifndef TEMPLATE_HARDMAP_PORT_H
 #define TEMPLATE_HARDMAP_PORT_H
 /* The types that the hooks speak of; the modules themselves are not known yet: they include this file. */

@@ -11,15 +11,16 @@
  *	HM_KEY_STYLE_NONE      not at all. Only hm_port_kpkeys_why() is left to fill in
  *	HM_KEY_STYLE_WINDOW    by a register, on whatever this kernel boots
  *	HM_KEY_STYLE_STORE     by pages that only an instruction of its own writes, on whatever this kernel
- *	                       boots: that instruction is then what the stores of pgtable.h here are
+ *	                       boots: hm_port_pte_store_keyed() of pgtable.h here is that instruction
  *	HM_KEY_STYLE_RUN_TIME  only the system knows: hm_port_key_style() says which of these it is
- * arm64: RUN_TIME, defined by poe.h; or NONE without poe.h. */
+ * arm64: RUN_TIME, defined by gcs.h and poe.h; or NONE without them. */
 #error "HM_PORT_KEY_STYLE: define it here, HM_KEY_STYLE_NONE if there are no keys"
 
 #if HM_PORT_KEY_STYLE == HM_KEY_STYLE_RUN_TIME
 /* NONE, WINDOW or STORE: one answer for all CPUs, final before a second context exists; a CPU that is started
  * later and differs is refused. A variable that holds it is in memory that is read-only by that time: a stray
- * store that makes it NONE takes all protection down. arm64: WINDOW if hm_arm64_cpu_has_poe(). */
+ * store that makes it NONE takes all protection down. arm64: STORE if hm_arm64_cpu_has_gcs(),
+ * WINDOW if hm_arm64_cpu_has_poe(). */
 static inline unsigned int hm_port_key_style(void)
 {
 #error "hm_port_key_style: return how this system protects memory"
@@ -60,6 +61,26 @@ static inline void hm_port_kpkeys_write(uint64_t value)
 /* A row LEVEL(number, permissions) for each level of your own, from HM_KPKEYS_FIRST_FREE to 7, without commas
  * between: what it allows beyond the base. Nothing if there are none. */
 #error "HM_PORT_KPKEYS_LEVELS(LEVEL): define it here"
+#endif
+
+#if HM_PORT_KEY_STYLE == HM_KEY_STYLE_RUN_TIME || HM_PORT_KEY_STYLE == HM_KEY_STYLE_STORE
+/* ---- the order of keyed stores; in other styles nothing calls or needs what follows. What publishes and
+ * switches, in context.h here, orders them too ---- */
+
+/* Loads and stores before it, and what another CPU did before this one took a lock from it, come before keyed
+ * stores after it. Where those are ordered as others are, the compiler barrier is left.
+ * arm64: DMB ISH; GCSB DSYNC. */
+static inline void hm_port_keyed_begin(void)
+{
+#error "hm_port_keyed_begin: everything so far is before the keyed stores to come"
+}
+
+/* Keyed stores before it come before all loads and stores after it: of the same entry, and of a lock that is
+ * given back. arm64: GCSB DSYNC; DMB ISH. */
+static inline void hm_port_keyed_end(void)
+{
+#error "hm_port_keyed_end: the keyed stores so far are before everything to come"
+}
 #endif
 
 /* ---- faults ---- */

@@ -42,6 +42,15 @@ static inline hm_pte_t hm_port_pte_compare_exchange(hm_pte_t *ptep, hm_pte_t exp
 #error "hm_port_pte_compare_exchange: compare and swap, return what was found"
 }
 
+#if HM_PORT_KEY_STYLE == HM_KEY_STYLE_RUN_TIME || HM_PORT_KEY_STYLE == HM_KEY_STYLE_STORE
+/* The store that a table takes in style STORE, which is not called in another. Order is not its business.
+ * arm64: GCSSTR. */
+static inline void hm_port_pte_store_keyed(hm_pte_t *ptep, hm_pte_t pte)
+{
+#error "hm_port_pte_store_keyed: write the entry by the instruction that may"
+}
+#endif
+
 /* Between filling a table and linking it: a walker that sees the link sees the fill. arm64: DMB ISHST. */
 static inline void hm_port_pgtable_order_fill(void)
 {
