@@ -17,9 +17,13 @@ cd "$(dirname "$0")/.."
 . tests/need.sh
 
 need meson ninja-build gcc g++ libc6-dev pkg-config python3 libcriterion-dev clang clang-format clang-tidy \
-	gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user qemu-system-arm xz-utils
+	gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user qemu-system-arm xz-utils \
+	libfdt-dev libglib2.0-dev libpixman-1-dev make patch
 
 tests/private-root.sh forky herdtools7 >/dev/null || echo "no herd7: the litmus tests are skipped"
+for feature in gcs poe; do
+	tests/qemu/emulator.sh -g $feature >/dev/null || echo "no QEMU with $feature: tests on it are skipped"
+done
 
 passed=0
 failed=0
@@ -35,7 +39,11 @@ leg() {
 	done
 	shift 3
 	echo "== $name ($directory)"
-	[ -f "$directory/build.ninja" ] || meson setup "$directory" "$@" >"$log" 2>&1 || {
+	# Anew where it was, too: emulators may have come.
+	if [ -f "$directory/build.ninja" ]; then
+		set -- --reconfigure
+	fi
+	meson setup "$directory" "$@" >"$log" 2>&1 || {
 		cat "$log"
 		failed=$((failed + 1))
 		return

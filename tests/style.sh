@@ -24,4 +24,4 @@ json.dump(list(chosen.values()), sys.stdout)' <"$build/compile_commands.json" >"
 tidy "$1" tests/contract/*.c tests/unit/*.c tests/bench/lazy_section.c tests/bench/direct_map.c tests/model/*.c \
 	tests/litmus/*.c tests/native/*.c tests/stress/*.c examples/hosted.c examples/foreign/*.c \
 	ports/hosted/*.c ports/hosted/machine/*.c ports/hosted/native/*.c
-tidy "$2" examples/kernel/*.c tests/suite_*.c
+tidy "$2" examples/kernel/*.c tests/qemu/emulator/*.c tests/suite_*.c

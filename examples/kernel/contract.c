@@ -32,6 +32,8 @@ void probe_arm64_reset(void)
 	unsigned int i;
 
 	memset(contexts, 0, sizeof(contexts));
+	for (i = 0; i < PROBE_CONTEXTS; i++)
+		contexts[i].name = "of the suite";
 	for (i = 0; i < 3; i++)
 		hm_pte_fill(tables[i], HM_PORT_PGTABLE_ENTRIES, none, 0);
 	probe_set_root(NULL);
@@ -76,10 +78,16 @@ void probe_interrupt(void (*handler)(void))
 	hm_context_exception_pop(interrupted);
 }
 
+void probe_may_refuse(const hm_pte_t *ptep)
+{
+	thread_current()->try_address = (uintptr_t)ptep;
+}
+
 bool probe_opens(unsigned int key)
 {
-	return mmu_key_style != HM_KEY_STYLE_WINDOW ||
-	       (hm_insn_mrs_por_el1() >> 4 * key & HM_KEY_WRITE);
+	if (hm_kpkeys_style() == HM_KEY_STYLE_WINDOW)
+		return (hm_insn_mrs_por_el1() >> 4 * key & HM_KEY_WRITE);
+	return hm_kpkeys_style() == HM_KEY_STYLE_NONE || key == HM_KEY_DEFAULT;
 }
 
 void probe_set_root(hm_pte_t *root)

@@ -16,6 +16,7 @@
 #include "uart.h"
 
 #define ESR_EC(esr) ((esr) >> 26 & 0x3f)
+#define ESR_EC_UNDEFINED 0x00
 #define ESR_EC_DATA_ABORT 0x25 /* without a change of exception level */
 #define ESR_EC_BRK 0x3c
 #define ESR_WNR (1 << 6)
@@ -49,14 +50,14 @@ void hm_arm64_exception_pop(hm_context_exception_t interrupted)
 }
 
 /* Whether the fault is the answer to exception_try_*(): then its access, one instruction, is passed
- * over. */
+ * over; or one that this CPU lacks, for keys that it does not have. */
 static bool was_tried(struct exception_frame *frame, uint64_t esr, uint64_t far)
 {
 	struct thread *self = thread_current();
 
-	if (ESR_EC(esr) != ESR_EC_DATA_ABORT || !self->try_address || self->try_address != far)
+	if (!self->try_address || (ESR_EC(esr) != ESR_EC_UNDEFINED &&
+				   (ESR_EC(esr) != ESR_EC_DATA_ABORT || self->try_address != far)))
 		return false;
-	self->try_address = 0;
 	self->try_syndrome = esr;
 	frame->elr += 4;
 	return true;

@@ -51,6 +51,7 @@ enum hm_kpkeys_fault {
 	HM_KPKEYS_FAULT_DIRTY, /* a store to a page that is not dirty, and hardware does not make it so */
 	HM_KPKEYS_FAULT_KEY, /* the level does not open the page's key: a stray store, or no guard */
 	HM_KPKEYS_FAULT_STORE_KEY, /* an ordinary store where only the keyed one writes */
+	HM_KPKEYS_FAULT_NOT_KEYED, /* a keyed store to memory without that key: a table that has none */
 };
 #endif /* HM_KPKEYS_TYPES_H */
 
@@ -260,6 +261,8 @@ static inline const char *hm_kpkeys_why_text(enum hm_kpkeys_fault why)
 		return "protected by a key that the level does not open";
 	case HM_KPKEYS_FAULT_STORE_KEY:
 		return "only a keyed store writes this page";
+	case HM_KPKEYS_FAULT_NOT_KEYED:
+		return "a keyed store to a page that takes ordinary ones";
 	case HM_KPKEYS_FAULT_OTHER:
 		break;
 	}

@@ -78,7 +78,7 @@ static HM_COLD_ hm_lazy_mmu_token_t hm_lazy_mmu_enter_held_(struct hm_context *c
 	return tok;
 }
 
-/* A section with keys in play, but not the outermost one of a thread with a register. */
+/* A section with keys in play, but not an outermost one: of a thread, where there is a register. */
 static HM_COLD_ hm_lazy_mmu_token_t hm_lazy_mmu_enter_nested_(struct hm_context *ctx)
 {
 	hm_lazy_mmu_token_t tok = { hm_context_verify_(ctx), 0 };
@@ -119,11 +119,11 @@ static inline HM_MUST_USE_ hm_lazy_mmu_token_t hm_lazy_mmu_enter(void)
 		return tok;
 	}
 	if (HM_CONTEXT_HAS_STORE_ && (tok.outer & HM_CONTEXT_STYLE_) == HM_CONTEXT_STYLE_) {
-		if (HM_UNLIKELY_(tok.outer & HM_CONTEXT_HELD_))
-			return hm_lazy_mmu_enter_held_(ctx);
+		if (HM_UNLIKELY_(tok.outer & HM_CONTEXT_BUSY_))
+			return hm_lazy_mmu_enter_nested_(ctx);
 		tok.self = hm_context_open_(ctx, generation,
-					    (tok.outer & HM_CONTEXT_FLAGS_ & ~HM_CONTEXT_OUTER_) |
-						    HM_CONTEXT_OPEN_ | HM_CONTEXT_ACTIVE_KEYED_);
+					    (tok.outer & HM_CONTEXT_DEPTH_) | HM_CONTEXT_OPEN_ |
+						    HM_CONTEXT_ACTIVE_KEYED_);
 		return tok;
 	}
 	if (HM_UNLIKELY_(tok.outer & HM_LAZY_MMU_ODD_))

@@ -19,6 +19,7 @@
 #define HM_ARM64_ESR_WRITE (UINT64_C(1) << 6) /* WnR */
 #define HM_ARM64_ESR_DIRTY (UINT64_C(1) << 37) /* ISS2.DirtyBit */
 #define HM_ARM64_ESR_OVERLAY (UINT64_C(1) << 38) /* ISS2.Overlay */
+#define HM_ARM64_ESR_GCS (UINT64_C(1) << 40) /* ISS2.GCS: of GCSSTR */
 
 /*
  * esr is ESR_EL1 as the exception left it; entry the leaf that translates FAR_EL1, 0 if there is none. A key
@@ -41,6 +42,8 @@ static inline enum hm_kpkeys_fault hm_port_kpkeys_why(uint64_t esr, uint64_t ent
 		return HM_KPKEYS_FAULT_KEY;
 	if (esr & HM_ARM64_ESR_DIRTY)
 		return HM_KPKEYS_FAULT_DIRTY;
+	if (esr & HM_ARM64_ESR_GCS)
+		return HM_KPKEYS_FAULT_NOT_KEYED;
 	if ((what & HM_ARM64_ESR_EC_DATA) && (esr & HM_ARM64_ESR_WRITE) &&
 	    HM_ARM64_PIINDEX(entry) == HM_ARM64_PIINDEX(HM_ARM64_KERNEL_KEYED))
 		return HM_KPKEYS_FAULT_STORE_KEY;

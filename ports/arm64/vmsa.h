@@ -73,9 +73,9 @@
  * What a page or block is for; HM_ARM64_KEY() may be added. KERNEL_KEYED is KERNEL_RW with a store key: by
  * PIR_EL1 of gcs.h only the keyed store writes it. Its index is free, as nothing else is EL0's to execute and
  * EL1's to write; without FEAT_S1PIE it is ordinary memory, executable at EL0, which cannot read it. All have
- * AF set: the port has no access-flag
- * handler. They say the same with and without FEAT_S1PIE: there bits 54, 53, 51 and 6 are PIIndex, which
- * PIR_EL1 and PIRE0_EL1 of poe.h translate back, and bit 7 is nDirty, 0 in what is writable (Arm ARM D8.4).
+ * AF set: the port has no access-flag handler. They say the same with and without FEAT_S1PIE: there bits 54,
+ * 53, 51 and 6 are PIIndex, which PIR_EL1 and PIRE0_EL1 of pie.h translate back, and bit 7 is nDirty, 0 in
+ * what is writable (Arm ARM D8.4).
  */
 #define HM_ARM64_KERNEL_DATA_ \
 	(HM_ARM64_ATTR(0) | HM_ARM64_INNER_SHAREABLE | HM_ARM64_ACCESSED | HM_ARM64_UXN)
@@ -270,6 +270,8 @@ static inline bool hm_port_leaf_decode(hm_pte_t pte, unsigned int level, struct 
 	}
 }
 
+/* With a store key, memory that is not Normal write-back, AttrIndx 0, is not writable: it takes no keyed
+ * stores. */
 static inline hm_pte_t hm_port_leaf_encode(const struct hm_leaf *leaf, unsigned int level)
 {
 	uint64_t attributes = leaf->other | HM_ARM64_KEY(leaf->key) |
@@ -290,7 +292,7 @@ static inline hm_pte_t hm_port_leaf_encode(const struct hm_leaf *leaf, unsigned 
 		pte.val &= ~HM_ARM64_VALID;
 	else if (leaf->permission == HM_PERMISSION_RW && leaf->key &&
 		 hm_port_arm64_has_store_keys())
-		pte.val &= ~HM_ARM64_UXN;
+		pte.val = leaf->other & HM_ARM64_ATTR(7) ? 0 : pte.val & ~HM_ARM64_UXN;
 	return pte;
 }
 

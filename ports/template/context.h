@@ -7,8 +7,8 @@
 #define TEMPLATE_CONTEXT_H
 
 /* Waits until the table walkers of all CPUs see every earlier table store of this CPU. Not enough: an
- * order among stores that other CPUs' loads see, as walkers are observers of their own.
- * arm64: DSB ISHST. */
+ * order among stores that other CPUs' loads see, as walkers are observers of their own. In style STORE keyed
+ * stores too. arm64: DSB ISHST; with store keys GCSB DSYNC; DSB ISH. */
 static inline void hm_port_context_publish(void)
 {
 #error "hm_port_context_publish: earlier table stores reach every walker"
@@ -24,7 +24,7 @@ static inline void hm_port_context_sync(void)
 
 /* In every context switch, before another CPU may run the outgoing context: that CPU may owe it nothing
  * but the hook above. As strong as publication, and ordered before the switch's own loads and stores
- * that hand the context over. arm64: DSB ISH. */
+ * that hand the context over. arm64: DSB ISH, after a GCSB DSYNC with store keys. */
 static inline void hm_port_context_switch(void)
 {
 #error "hm_port_context_switch: the outgoing context's table stores reach every walker"

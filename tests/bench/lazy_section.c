@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
  * lazy_section.c -- how many barriers and writes of a key register writing entries costs, in and out of
- * sections, counted by the hosted port.
+ * sections, without keys, with window keys and with store keys, counted by the hosted port.
  *
- * USE      lazy_section OUT.json    one JSON object per line and case, and two tables on stdout
- *          lazy_section --check     the same tables, compared with what each case promises
- *          lazy_section --fault     --check with one barrier too many in each case: must fail
- *          lazy_section --fault-key the same with one write of the key register too many
+ * USE      lazy_section OUT.json      one JSON object per line and case, and three tables on stdout
+ *          lazy_section --check       the same tables, compared with what each case promises
+ *          lazy_section --fault       --check with one barrier too many in each case: must fail
+ *          lazy_section --fault-key   the same with one write of the key register too many
+ *          lazy_section --fault-order the same with one order of keyed stores too many
  */
 #include <hardmap/pgtable.h>
 #include <errno.h>
@@ -142,70 +143,104 @@ struct bench_case {
 	/* Promised: two key writes each and an ISB at the beginning; that at the end is a pair's, as each
 	 * window here has entries to publish. */
 	struct linear windows;
+	/* Promised of keyed stores, too: their order, a DMB and a GCSB each. A pair has a GCSB. */
+	struct linear orders;
 };
 
-/* Without keys. */
 static const struct bench_case cases[] = {
-	{ "section", run_section, { 1, 0 }, { 0, 0 }, { 0, 1 }, { 0, 0 } },
-	{ "range", run_range, { 1, 0 }, { 0, 0 }, { 0, 1 }, { 0, 0 } },
-	{ "unbatched", run_unbatched, { 0, 1 }, { 0, 0 }, { 0, 1 }, { 0, 0 } },
-	{ "unbatched_range", run_unbatched_range, { 1, 0 }, { 0, 0 }, { 0, 1 }, { 0, 0 } },
-	{ "nested", run_nested, { 2, 0 }, { 0, 0 }, { 0, 3 }, { 0, 0 } },
-	{ "nested_idle", run_nested_idle, { 1, 0 }, { 0, 0 }, { 0, 1 }, { 0, 0 } },
-	{ "flush", run_flush, { 2, 0 }, { 0, 0 }, { 0, 2 }, { 0, 0 } },
-	{ "link", run_link, { 1, 0 }, { 1, 0 }, { 1, 1 }, { 0, 0 } },
-	{ "links", run_links, { 1, 0 }, { 0, 1 }, { 0, 1 }, { 0, 0 } },
+	{ "section", run_section, .pairs = { 1, 0 }, .entries = { 0, 1 } },
+	{ "range", run_range, .pairs = { 1, 0 }, .entries = { 0, 1 } },
+	{ "unbatched", run_unbatched, .pairs = { 0, 1 }, .entries = { 0, 1 } },
+	{ "unbatched_range", run_unbatched_range, .pairs = { 1, 0 }, .entries = { 0, 1 } },
+	{ "nested", run_nested, .pairs = { 2, 0 }, .entries = { 0, 3 } },
+	{ "nested_idle", run_nested_idle, .pairs = { 1, 0 }, .entries = { 0, 1 } },
+	{ "flush", run_flush, .pairs = { 2, 0 }, .entries = { 0, 2 } },
+	{ "link", run_link, .pairs = { 1, 0 }, .dmb = { 1, 0 }, .entries = { 1, 1 } },
+	{ "links", run_links, .pairs = { 1, 0 }, .dmb = { 0, 1 }, .entries = { 0, 1 } },
 };
 
-/* Guarded, with a window for tables; and for comparison the same without keys. */
-static const struct bench_case key_cases[] = {
-	{ "unguarded", run_unbatched, { 0, 1 }, { 0, 0 }, { 0, 1 }, { 0, 0 } },
-	{ "unguarded_section", run_section, { 1, 0 }, { 0, 0 }, { 0, 1 }, { 0, 0 } },
-	{ "guarded", run_unbatched, { 0, 1 }, { 0, 0 }, { 0, 1 }, { 0, 1 } },
-	{ "guarded_section", run_section, { 1, 0 }, { 0, 0 }, { 0, 1 }, { 1, 0 } },
+/* Guarded, with a window for tables. */
+static const struct bench_case window_cases[] = {
+	{ "guarded", run_unbatched, .pairs = { 0, 1 }, .entries = { 0, 1 }, .windows = { 0, 1 } },
+	{ "guarded_section", run_section, .pairs = { 1, 0 }, .entries = { 0, 1 },
+	  .windows = { 1, 0 } },
+};
+
+/* By keyed stores. */
+static const struct bench_case store_cases[] = {
+	{ "keyed", run_unbatched, .pairs = { 0, 1 }, .entries = { 0, 1 }, .orders = { 0, 1 } },
+	{ "keyed_range", run_unbatched_range, .pairs = { 1, 0 }, .entries = { 0, 1 },
+	  .orders = { 1, 0 } },
+	{ "keyed_section", run_section, .pairs = { 1, 0 }, .entries = { 0, 1 },
+	  .orders = { 0, 2 } },
+	{ "keyed_section_range", run_range, .pairs = { 1, 0 }, .entries = { 0, 1 },
+	  .orders = { 2, 0 } },
+	{ "keyed_nested", run_nested, .pairs = { 2, 0 }, .entries = { 0, 3 }, .orders = { 0, 6 } },
+	{ "keyed_link", run_link, .pairs = { 1, 0 }, .dmb = { 1, 0 }, .entries = { 1, 1 },
+	  .orders = { 4, 0 } },
+};
+
+/* How tables are protected, and what is counted of that beside DSB and ISB. */
+static const struct style {
+	const char *name, *sums;
+	int width; /* of the widest sum */
+	unsigned int number;
+	const struct bench_case *cases;
+	size_t n;
+} styles[] = {
+	{ "none", "DSB+ISB+DMB", 12, HM_KEY_STYLE_NONE, cases, ARRAY_SIZE(cases) },
+	{ "window", "DSB+ISB+key writes", 20, HM_KEY_STYLE_WINDOW, window_cases,
+	  ARRAY_SIZE(window_cases) },
+	{ "store", "DSB+ISB+DMB+GCSB", 28, HM_KEY_STYLE_STORE, store_cases,
+	  ARRAY_SIZE(store_cases) },
 };
 
 static const unsigned int sizes[] = { 1, 4, 16, 64, 256, 512 };
 
 struct result {
-	uint64_t dsb, isb, dmb, key_writes, entries;
+	uint64_t dsb, isb, dmb, gcsb, key_writes, entries;
 	unsigned int bugs;
 };
 
 /* What is planted: nothing, or something that check() has to notice. */
-enum fault { FAULT_NONE, FAULT_BARRIER, FAULT_KEY };
+enum fault { FAULT_NONE, FAULT_BARRIER, FAULT_KEY, FAULT_ORDER };
 
-static bool guarded(const struct bench_case *c)
-{
-	return c->windows.a || c->windows.b;
-}
-
-static struct result measure(const struct bench_case *c, unsigned int n, enum fault fault)
+static struct result measure(const struct style *style, const struct bench_case *c, unsigned int n,
+			     enum fault fault)
 {
 	const uint64_t *counts = hm_hosted.counts;
 	struct result r;
 
 	memset(tables, 0, sizeof(tables));
 	hm_hosted_reset();
-	if (guarded(c)) {
-		hm_hosted.key_style = HM_KEY_STYLE_WINDOW;
+	hm_hosted.key_style = style->number;
+	if (style->number == HM_KEY_STYLE_WINDOW)
 		hm_arm64_poe_enable();
-		hm_kpkeys_cpu_start();
-		hm_hosted_clear_counts();
-	}
+	else if (style->number == HM_KEY_STYLE_STORE)
+		hm_arm64_gcs_enable();
+	hm_kpkeys_cpu_start();
+	hm_hosted_clear_counts();
 	c->run(n);
 	if (fault == FAULT_BARRIER)
 		hm_port_context_publish();
 	if (fault == FAULT_KEY)
 		hm_port_kpkeys_write(hm_port_kpkeys_read());
+	if (fault == FAULT_ORDER)
+		hm_port_keyed_end();
 	hm_context_assert_idle();
 	r.dsb = counts[HM_INSN_DSB_ISHST] + counts[HM_INSN_DSB_ISH];
 	r.isb = counts[HM_INSN_ISB];
-	r.dmb = counts[HM_INSN_DMB_ISHST];
+	r.dmb = counts[HM_INSN_DMB_ISHST] + counts[HM_INSN_DMB_ISH];
+	r.gcsb = counts[HM_INSN_GCSB_DSYNC];
 	r.key_writes = counts[HM_INSN_MSR_POR_EL1];
-	r.entries = counts[HM_INSN_STR];
+	r.entries = counts[HM_INSN_STR] + counts[HM_INSN_GCSSTR];
 	r.bugs = hm_hosted.bugs;
 	return r;
+}
+
+static struct linear sum(struct linear x, struct linear y)
+{
+	return (struct linear){ x.a + y.a, x.b + y.b };
 }
 
 static bool promised(const char *what, const struct bench_case *c, unsigned int n, uint64_t found,
@@ -220,92 +255,102 @@ static bool promised(const char *what, const struct bench_case *c, unsigned int 
 	return false;
 }
 
-static bool check(const struct bench_case *c, unsigned int n, const struct result *r)
+static bool check(const struct style *style, const struct bench_case *c, unsigned int n,
+		  const struct result *r)
 {
 	const struct linear none = { 0, 0 };
-	const struct linear isb = { c->pairs.a + c->windows.a, c->pairs.b + c->windows.b };
-	const struct linear key_writes = { 2 * c->windows.a, 2 * c->windows.b };
+	const bool keyed = style->number == HM_KEY_STYLE_STORE;
 	bool ok = promised("dsb", c, n, r->dsb, c->pairs);
 
-	ok &= promised("isb", c, n, r->isb, isb);
-	ok &= promised("dmb", c, n, r->dmb, c->dmb);
-	ok &= promised("key_writes", c, n, r->key_writes, key_writes);
+	ok &= promised("isb", c, n, r->isb, sum(c->pairs, c->windows));
+	ok &= promised("dmb", c, n, r->dmb, sum(c->dmb, c->orders));
+	ok &= promised("gcsb", c, n, r->gcsb, keyed ? sum(c->pairs, c->orders) : none);
+	ok &= promised("key_writes", c, n, r->key_writes, sum(c->windows, c->windows));
 	ok &= promised("entries", c, n, r->entries, c->entries);
 	ok &= promised("HM_BUG", c, n, r->bugs, none);
 	return ok;
 }
 
-static void write_json(FILE *out, const struct bench_case *c, unsigned int n,
-		       const struct result *r)
+static void write_json(FILE *out, const struct style *style, const struct bench_case *c,
+		       unsigned int n, const struct result *r)
 {
 	fprintf(out,
-		"{\"bench\":\"lazy_section\",\"case\":\"%s\",\"n\":%u,\"dsb\":%llu,\"isb\":%llu,"
-		"\"dmb\":%llu,\"key_writes\":%llu,\"entries\":%llu,\"windows\":%s}\n",
-		c->name, n, (unsigned long long)r->dsb, (unsigned long long)r->isb,
-		(unsigned long long)r->dmb, (unsigned long long)r->key_writes,
-		(unsigned long long)r->entries, guarded(c) ? "true" : "false");
+		"{\"bench\":\"lazy_section\",\"case\":\"%s\",\"keys\":\"%s\",\"n\":%u,\"dsb\":%llu,"
+		"\"isb\":%llu,\"dmb\":%llu,\"gcsb\":%llu,\"key_writes\":%llu,\"entries\":%llu}\n",
+		c->name, style->name, n, (unsigned long long)r->dsb, (unsigned long long)r->isb,
+		(unsigned long long)r->dmb, (unsigned long long)r->gcsb,
+		(unsigned long long)r->key_writes, (unsigned long long)r->entries);
 }
 
-/* The line of a table: the three sums of each size, divided by it if that is wanted. */
-static void print_line(const char *name, const struct result *r, bool keys, bool per_entry)
+/* The line of a table: the sums of each size, divided by it if that is wanted. */
+static void print_line(const struct style *style, const char *name, const struct result *r,
+		       bool per_entry)
 {
 	const int digits = per_entry ? 2 : 4;
 	size_t j;
 
-	printf("%-18s", name);
+	printf("%-19s", name);
 	for (j = 0; j < ARRAY_SIZE(sizes); j++) {
 		const double n = per_entry ? sizes[j] : 1;
-		const uint64_t third = keys ? r[j].key_writes : r[j].dmb;
-		char text[64];
+		const bool windowed = style->number == HM_KEY_STYLE_WINDOW;
+		char text[96];
+		int length;
 
-		snprintf(text, sizeof(text), "%.*g+%.*g+%.*g", digits, (double)r[j].dsb / n, digits,
-			 (double)r[j].isb / n, digits, (double)third / n);
-		printf(" %*s", keys ? 20 : 12, text);
+		length = snprintf(text, sizeof(text), "%.*g+%.*g+%.*g", digits,
+				  (double)r[j].dsb / n, digits, (double)r[j].isb / n, digits,
+				  (double)(windowed ? r[j].key_writes : r[j].dmb) / n);
+		if (style->number == HM_KEY_STYLE_STORE)
+			snprintf(text + length, sizeof(text) - (size_t)length, "+%.*g", digits,
+				 (double)r[j].gcsb / n);
+		printf(" %*s", style->width, text);
 	}
 	printf("\n");
 }
 
-/* Measures n cases at every size; false if checking found a promise broken. */
-static bool measure_all(const struct bench_case *c, size_t n, bool keys, FILE *json, bool checking,
-			enum fault fault)
+/* Measures every case at every size; false if checking found a promise broken. */
+static bool measure_all(const struct style *style, FILE *json, bool checking, enum fault fault)
 {
 	size_t i, j;
 	bool ok = true;
 
-	printf("%-18s", keys ? "DSB+ISB+key writes" : "DSB+ISB+DMB");
+	printf("%-19s", style->sums);
 	for (j = 0; j < ARRAY_SIZE(sizes); j++)
-		printf(" %*s%-3u", keys ? 17 : 9, "n = ", sizes[j]);
+		printf(" %*s%-3u", style->width - 3, "n = ", sizes[j]);
 	printf("\n");
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < style->n; i++) {
+		const struct bench_case *c = &style->cases[i];
 		struct result r[ARRAY_SIZE(sizes)];
 
 		for (j = 0; j < ARRAY_SIZE(sizes); j++) {
-			r[j] = measure(&c[i], sizes[j], fault);
+			r[j] = measure(style, c, sizes[j], fault);
 			if (json)
-				write_json(json, &c[i], sizes[j], &r[j]);
+				write_json(json, style, c, sizes[j], &r[j]);
 		}
-		print_line(c[i].name, r, keys, false);
-		if (keys)
-			print_line("  an entry", r, keys, true);
+		print_line(style, c->name, r, false);
+		if (style->number != HM_KEY_STYLE_NONE)
+			print_line(style, "  an entry", r, true);
 		for (j = 0; checking && j < ARRAY_SIZE(sizes); j++)
-			ok &= check(&c[i], sizes[j], &r[j]);
+			ok &= check(style, c, sizes[j], &r[j]);
 	}
 	return ok;
 }
 
 int main(int argc, char **argv)
 {
-	const enum fault fault = argc == 2 && !strcmp(argv[1], "--fault")       ? FAULT_BARRIER
-				 : argc == 2 && !strcmp(argv[1], "--fault-key") ? FAULT_KEY
-										: FAULT_NONE;
-	const bool checking = fault || (argc == 2 && !strcmp(argv[1], "--check"));
+	static const char *const faults[] = { "", "--fault", "--fault-key", "--fault-order" };
+	enum fault fault = FAULT_ORDER;
 	FILE *json = NULL;
-	bool ok;
+	bool checking, ok = true;
+	size_t i;
 
 	if (argc != 2) {
-		fprintf(stderr, "usage: lazy_section OUT.json | --check | --fault | --fault-key\n");
+		fprintf(stderr, "usage: lazy_section OUT.json | --check | --fault | --fault-key | "
+				"--fault-order\n");
 		return 2;
 	}
+	while (fault && strcmp(argv[1], faults[fault]))
+		fault--;
+	checking = fault || !strcmp(argv[1], "--check");
 	if (!checking) {
 		json = fopen(argv[1], "w");
 		if (!json) {
@@ -313,8 +358,8 @@ int main(int argc, char **argv)
 			return 2;
 		}
 	}
-	ok = measure_all(cases, ARRAY_SIZE(cases), false, json, checking, fault);
-	ok &= measure_all(key_cases, ARRAY_SIZE(key_cases), true, json, checking, fault);
+	for (i = 0; i < ARRAY_SIZE(styles); i++)
+		ok &= measure_all(&styles[i], json, checking, fault);
 	if (json && fclose(json)) {
 		fprintf(stderr, "lazy_section: %s: %s\n", argv[1], strerror(errno));
 		return 2;

@@ -4,7 +4,11 @@
  * each point of it, each word of saved state (the context's three and the two of each open frame's token) is
  * overwritten once, by each of the values of collect_corruptions(); then the nesting goes on as the code has
  * it. Whatever that does, no key is ever open that the true nesting would not have open there, nothing is
- * open at its end, and what comes after finds everything in order. For ports with a key register.
+ * open at its end, and what comes after finds everything in order.
+ *
+ * Of store keys none is ever open. An entry is written by keyed stores and published, at once or when the
+ * section ends; only where the word was overwritten by one that says "by ordinary stores" is that tried, and
+ * refused.
  */
 #include "probe.h"
 #include "suite.h"
@@ -111,6 +115,8 @@ static void open_frame(enum kind kind)
 	case ENTRY:
 		break;
 	}
+	if (hm_kpkeys_style() == HM_KEY_STYLE_STORE)
+		frame->keys = 0;
 	nesting.old_words[nesting.old++] = frame->token.words[0];
 	nesting.old_words[nesting.old++] = frame->token.words[1];
 }
@@ -136,16 +142,6 @@ static void close_frame(void)
 		hm_kpkeys_leave(frame->token.level);
 		break;
 	}
-}
-
-static void step(char what)
-{
-	if (what == CLOSE)
-		close_frame();
-	else if (what == ENTRY)
-		hm_pte_set(probe_table(0), probe_kernel_page(3));
-	else
-		open_frame((enum kind)what);
 }
 
 /* The keys beside key 0 that are open now. */
@@ -227,6 +223,8 @@ enum verdict {
 	WITHSTOOD,
 	RAISED, /* a key was open that no frame so far has opened */
 	KEPT, /* a key was open that another frame had opened */
+	UNLOCKED, /* an ordinary store reached a table of store keys */
+	LOST, /* an entry, which hardware did not refuse, or its publication */
 	SECTION_BROKEN, /* a section afterwards is not one */
 	ENTRY_BROKEN, /* an entry outside of sections afterwards is not guarded and published */
 	NOT_IDLE, /* the context is not idle after that, or a key is open */
@@ -242,6 +240,52 @@ struct attack {
 	unsigned int step; /* where it was found out */
 	unsigned int keys; /* open then */
 };
+
+static unsigned int keys_of_a_section(void)
+{
+	return hm_kpkeys_style() == HM_KEY_STYLE_WINDOW ? PGTABLES : 0;
+}
+
+/* Writes an entry that differs from what is there. */
+static enum verdict set_entry(void)
+{
+	const struct hm_context *ctx = hm_port_context();
+	const bool plainly = ctx->word & HM_CONTEXT_ACTIVE_;
+	hm_pte_t *ptep = probe_table(0), pte = probe_kernel_page(3);
+	struct probe_counts counts;
+	bool written;
+
+	if (hm_pte_get(ptep).val == pte.val)
+		pte = probe_kernel_page(4);
+	probe_read();
+	probe_may_refuse(ptep);
+	hm_pte_set(ptep, pte);
+	probe_may_refuse(0);
+	if (hm_kpkeys_style() != HM_KEY_STYLE_STORE)
+		return WITHSTOOD; /* where its key is not open, that was refused */
+	written = hm_pte_get(ptep).val == pte.val;
+	counts = probe_read();
+	if (plainly)
+		return written && !counts.bugs ? UNLOCKED : WITHSTOOD;
+	if (counts.bugs)
+		return UNLOCKED;
+	return written && (hm_lazy_mmu_active() ? ctx->pending : counts.publish == 1) ? WITHSTOOD
+										      : LOST;
+}
+
+static enum verdict step(char what)
+{
+	if (what == ENTRY)
+		return set_entry();
+	/* A word that says "by a register" leads to one that this CPU may not have. */
+	probe_may_refuse(probe_table(0));
+	if (what == CLOSE)
+		close_frame();
+	else
+		open_frame((enum kind)what);
+	probe_may_refuse(0);
+	return WITHSTOOD;
+}
 
 /* What comes after an attack is as if there had been none. */
 static enum verdict aftermath(struct attack *attack)
@@ -260,7 +304,7 @@ static enum verdict aftermath(struct attack *attack)
 	exception = hm_context_exception_push();
 	attack->keys = open_keys();
 	hm_context_exception_pop(exception);
-	if (attack->keys || !hm_lazy_mmu_active() || open_keys() != PGTABLES)
+	if (attack->keys || !hm_lazy_mmu_active() || open_keys() != keys_of_a_section())
 		return SECTION_BROKEN;
 	hm_lazy_mmu_leave(section);
 	counts = probe_read();
@@ -289,6 +333,7 @@ static void renew(void)
 static enum verdict run(struct attack *attack)
 {
 	unsigned int opened = 0; /* so far, truly */
+	enum verdict verdict;
 	uint64_t *word;
 
 	renew();
@@ -304,7 +349,9 @@ static enum verdict run(struct attack *attack)
 				collect_corruptions(*word);
 			*word = attack->to = corruptions[attack->corruption];
 		}
-		step(attack->nesting[attack->step]);
+		verdict = step(attack->nesting[attack->step]);
+		if (verdict != WITHSTOOD)
+			return verdict;
 		opened |= nesting.frames[nesting.depth].keys;
 		attack->keys = open_keys() & ~nesting.frames[nesting.depth].keys;
 		if (attack->keys)
@@ -360,6 +407,8 @@ static const char *describe(struct finding *finding)
 	static const char *const verdicts[] = {
 		[RAISED] = " opened by step ",
 		[KEPT] = " kept open by step ",
+		[UNLOCKED] = " open, a table was written by an ordinary store at step ",
+		[LOST] = " open, an entry was lost at step ",
 		[SECTION_BROKEN] = " open, a section afterwards is broken",
 		[ENTRY_BROKEN] = " open, an entry afterwards is broken",
 		[NOT_IDLE] = " open, not idle afterwards",
@@ -384,7 +433,7 @@ static const char *describe(struct finding *finding)
 	tell(": keys ");
 	tell_number(attack->keys);
 	tell(verdicts[finding->verdict]);
-	if (finding->verdict == RAISED || finding->verdict == KEPT)
+	if (finding->verdict <= LOST)
 		tell_number(attack->step);
 	tell("; one of ");
 	tell_number(finding->attacks);
@@ -393,9 +442,9 @@ static const char *describe(struct finding *finding)
 
 static void note(const struct attack *attack, enum verdict verdict)
 {
-	enum harm harm = verdict == RAISED ? OPENS_A_KEY
-			 : verdict == KEPT ? KEEPS_A_KEY_OPEN
-					   : LASTS;
+	enum harm harm = verdict == RAISED || verdict == UNLOCKED ? OPENS_A_KEY
+			 : verdict == KEPT                        ? KEEPS_A_KEY_OPEN
+								  : LASTS;
 
 	if (findings[harm].attacks++)
 		return;
@@ -482,7 +531,7 @@ CASE(idle_word_that_is_none)
 		section = hm_lazy_mmu_enter();
 		EXPECT(probe_read().bugs == 1);
 		EXPECT(hm_lazy_mmu_active());
-		EXPECT(open_keys() == PGTABLES);
+		EXPECT(open_keys() == keys_of_a_section());
 		hm_lazy_mmu_leave(section);
 		hm_context_assert_idle();
 		EXPECT(!open_keys());

@@ -409,7 +409,7 @@ CASE(pause_holds_one_context)
 }
 
 /* A switch orders the outgoing context's stores whether or not anything is known to be pending, and what the
- * context owes stays owed. */
+ * context owes stays owed. Coming back orders keyed stores after what the scheduler did. */
 CASE(switch_is_unconditional_and_pays_nothing)
 {
 	hm_lazy_mmu_token_t tok;
@@ -422,6 +422,7 @@ CASE(switch_is_unconditional_and_pays_nothing)
 	hm_context_switch_in(away);
 	counts = probe_read();
 	EXPECT(!counts.switched && !counts.publish && counts.sync == 1);
+	EXPECT(counts.keyed_orders == (hm_kpkeys_style() == HM_KEY_STYLE_STORE));
 	tok = hm_lazy_mmu_enter();
 	probe_writes(1);
 	probe_read();

@@ -730,9 +730,27 @@ CASE(changes_keep_the_memory_type)
 	EXPECT(right(add_entry(0, BLOCKS(2), hm_arm64_leaf(pa, 0, HM_ARM64_KERNEL_DEVICE))));
 	EXPECT(right(permit(PAGES(1), BLOCKS(1), HM_PERMISSION_INVALID)));
 	EXPECT(right(permit(PAGES(1), BLOCKS(1), HM_PERMISSION_RO)));
-	EXPECT(right(set_key(PAGES(GROUP), BLOCKS(1), 3)));
+	if (hm_kpkeys_style() != HM_KEY_STYLE_STORE)
+		EXPECT(right(set_key(PAGES(GROUP), BLOCKS(1), 3)));
 	EXPECT(right(add(BLOCKS(2), BLOCKS(1), memory(BLOCKS(2)))));
 	EXPECT(right(collapse(0, BLOCKS(3))));
+}
+
+/* Only Normal memory takes keyed stores: no other has a store key and is writable, whichever is first. */
+CASE(store_keys_of_other_memory)
+{
+	const hm_pa_t pa = { memory(0) };
+
+	if (hm_kpkeys_style() != HM_KEY_STYLE_STORE)
+		return;
+	empty_map(BLOCKS(2));
+	EXPECT(right(add_entry(0, BLOCKS(2), hm_arm64_leaf(pa, 0, HM_ARM64_KERNEL_DEVICE))));
+	EXPECT(refused(set_key(PAGES(GROUP), BLOCKS(1), HM_KEY_PGTABLES), -HM_EINVAL));
+	EXPECT(right(permit(0, BLOCKS(1), HM_PERMISSION_RO)));
+	EXPECT(refused(set_key(PAGES(GROUP), BLOCKS(1), HM_KEY_PGTABLES), -HM_EINVAL));
+	EXPECT(right(set_key(0, BLOCKS(1), HM_KEY_PGTABLES)));
+	EXPECT(refused(permit(PAGES(1), PAGES(1), HM_PERMISSION_RW), -HM_EINVAL));
+	EXPECT(right(collapse(0, BLOCKS(2))));
 }
 
 /* Memory of unequal types is not joined. */

@@ -46,13 +46,14 @@ static bool has_window(void)
 	return hm_kpkeys_style() == HM_KEY_STYLE_WINDOW;
 }
 
-/* Where there is a register, these keys are open, key 0 is, and no other. */
+/* Where there is a register, these keys are open, key 0 is, and no other; with store keys only key 0 is. */
 static bool opens(unsigned int keys)
 {
 	unsigned int key;
 
 	for (key = 0; key < KEYS; key++) {
-		bool open = !has_window() || key == HM_KEY_DEFAULT || (keys >> key & 1);
+		bool open = hm_kpkeys_style() == HM_KEY_STYLE_NONE || key == HM_KEY_DEFAULT ||
+			    (has_window() && (keys >> key & 1));
 
 		if (probe_opens(key) != open)
 			return false;
@@ -1408,8 +1409,9 @@ static bool equal(const char *a, const char *b)
 CASE(reasons_in_words)
 {
 	static const enum hm_kpkeys_fault reasons[] = {
-		HM_KPKEYS_FAULT_OTHER, HM_KPKEYS_FAULT_NOT_MAPPED, HM_KPKEYS_FAULT_PERMISSION,
-		HM_KPKEYS_FAULT_DIRTY, HM_KPKEYS_FAULT_KEY,        HM_KPKEYS_FAULT_STORE_KEY,
+		HM_KPKEYS_FAULT_OTHER,     HM_KPKEYS_FAULT_NOT_MAPPED, HM_KPKEYS_FAULT_PERMISSION,
+		HM_KPKEYS_FAULT_DIRTY,     HM_KPKEYS_FAULT_KEY,        HM_KPKEYS_FAULT_STORE_KEY,
+		HM_KPKEYS_FAULT_NOT_KEYED,
 	};
 	const unsigned int n = sizeof(reasons) / sizeof(*reasons);
 	unsigned int i, j;

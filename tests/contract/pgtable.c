@@ -143,6 +143,104 @@ CASE(update_that_loses_changes_nothing)
 	EXPECT(holds(0, probe_kernel_page(2)));
 }
 
+/* ---- keyed stores ---- */
+
+/* Since the last look: where tables take keyed stores, their order was asked for that often; elsewhere never,
+ * and no key is written for them. Then that many publications, each with its synchronisation. */
+static bool ordered(unsigned int orders, unsigned int pairs)
+{
+	const bool keyed = hm_kpkeys_style() == HM_KEY_STYLE_STORE;
+	struct probe_counts counts = probe_read();
+
+	return counts.keyed_orders == (keyed ? orders : 0) && probe_paired(&counts, pairs) &&
+	       !counts.bugs;
+}
+
+/* Eager: before a call's stores, however many, and after, unless the publication does that. */
+CASE(eager_call_is_ordered_once)
+{
+	hm_pte_set(probe_table(0), probe_kernel_page(1));
+	EXPECT(ordered(1, 1));
+	hm_pte_set_kernel(probe_table(0), probe_kernel_page(1));
+	EXPECT(ordered(1, 1));
+	hm_pte_set_range(probe_table(0), ENTRIES, probe_kernel_page(1), probe_page_step());
+	EXPECT(ordered(1, 1));
+	hm_pte_link(probe_table(0), probe_link(1));
+	EXPECT(ordered(1, 1));
+	hm_pte_set(probe_table(0), probe_user_page(1));
+	EXPECT(ordered(2, 0));
+	hm_pte_set_range(probe_table(0), ENTRIES, probe_user_page(1), probe_page_step());
+	EXPECT(ordered(2, 0));
+	hm_pte_clear(probe_table(0));
+	EXPECT(ordered(2, 0));
+	hm_pte_clear_range(probe_table(0), ENTRIES);
+	EXPECT(ordered(2, 0));
+	hm_pte_fill(probe_table(1), ENTRIES, probe_kernel_page(1), probe_page_step());
+	EXPECT(ordered(2, 0));
+}
+
+/* In a section: before and after each call's stores; and one publication for all, when it ends or before. */
+CASE(call_in_a_section_is_ordered_once)
+{
+	hm_lazy_mmu_token_t tok = hm_lazy_mmu_enter(), inner;
+	hm_lazy_mmu_pause_t pause;
+
+	probe_read();
+	hm_pte_set(probe_table(0), probe_kernel_page(1));
+	EXPECT(ordered(2, 0));
+	hm_pte_set_kernel(probe_table(0), probe_kernel_page(1));
+	EXPECT(ordered(2, 0));
+	hm_pte_set_range(probe_table(0), ENTRIES, probe_kernel_page(1), probe_page_step());
+	EXPECT(ordered(2, 0));
+	hm_pte_clear_range(probe_table(0), ENTRIES);
+	EXPECT(ordered(2, 0));
+	hm_pte_fill(probe_table(1), ENTRIES, probe_kernel_page(1), probe_page_step());
+	EXPECT(ordered(2, 0));
+	hm_lazy_mmu_flush();
+	EXPECT(ordered(0, 1));
+	inner = hm_lazy_mmu_enter();
+	EXPECT(ordered(0, 0));
+	hm_pte_link(probe_table(0), probe_link(1));
+	EXPECT(ordered(2, 0));
+	hm_lazy_mmu_leave(inner);
+	EXPECT(ordered(0, 1));
+	pause = hm_lazy_mmu_pause();
+	probe_read();
+	hm_pte_set(probe_table(0), probe_kernel_page(1));
+	EXPECT(ordered(1, 1));
+	hm_lazy_mmu_resume(pause);
+	probe_read();
+	hm_pte_set(probe_table(0), probe_kernel_page(1));
+	EXPECT(ordered(2, 0));
+	hm_lazy_mmu_leave(tok);
+	EXPECT(ordered(0, 1));
+}
+
+/* An update loads first; one that loses stores nothing, and there is nothing to order. */
+CASE(update_is_ordered_if_it_stores)
+{
+	hm_pte_t expected = none();
+	hm_lazy_mmu_token_t tok;
+
+	EXPECT(hm_pte_update(probe_table(0), &expected, probe_kernel_page(1)));
+	EXPECT(ordered(1, 1));
+	EXPECT(!hm_pte_update(probe_table(0), &expected, probe_kernel_page(2)));
+	EXPECT(ordered(0, 0));
+	EXPECT(hm_pte_update(probe_table(0), &expected, probe_readonly_page(1)));
+	EXPECT(ordered(2, 0));
+	tok = hm_lazy_mmu_enter();
+	probe_read();
+	EXPECT(!hm_pte_update(probe_table(0), &expected, probe_kernel_page(2)));
+	EXPECT(ordered(0, 0));
+	EXPECT(hm_pte_update(probe_table(0), &expected, none()));
+	EXPECT(ordered(2, 0));
+	expected = none();
+	EXPECT(hm_pte_update(probe_table(0), &expected, probe_kernel_page(1)));
+	EXPECT(ordered(2, 0));
+	hm_lazy_mmu_leave(tok);
+	EXPECT(ordered(0, 1));
+}
+
 /* ---- ranges ---- */
 
 /* A range of any length at any place writes exactly its entries, and publishes once. */

@@ -14,6 +14,7 @@ struct probe_counts {
 	unsigned int order; /* hm_port_pgtable_order_fill() */
 	unsigned int stores; /* entries written, compare-and-swap included */
 	unsigned int key_writes; /* hm_port_kpkeys_write() */
+	unsigned int keyed_orders; /* hm_port_keyed_begin() and hm_port_keyed_end() */
 	unsigned int bugs; /* HM_BUG */
 };
 
@@ -41,6 +42,11 @@ void probe_interrupt(void (*handler)(void));
 
 /* Whether an ordinary store of the running context would reach memory of that key. */
 bool probe_opens(unsigned int key);
+
+/* What the library does may be refused from now on, and is then passed over: its stores to that entry, and
+ * instructions of keys that this CPU has not; NULL: no more. Where refusals are real: elsewhere they are bugs
+ * that probe_read() counts. */
+void probe_may_refuse(const hm_pte_t *ptep);
 
 /* Two tables of the port's size and alignment, zeroed by probe_reset(). */
 hm_pte_t *probe_table(unsigned int number);

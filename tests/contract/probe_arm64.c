@@ -78,6 +78,7 @@ static struct probe_counts read_ordinary(unsigned int tlbis)
 		.order = counted(HM_INSN_DMB_ISHST),
 		.stores = counted(HM_INSN_STR) + counted(HM_INSN_CAS),
 		.key_writes = counted(HM_INSN_MSR_POR_EL1),
+		.keyed_orders = counted(HM_INSN_DMB_ISH),
 		.bugs = probe_arm64_bugs(),
 	};
 
@@ -85,8 +86,8 @@ static struct probe_counts read_ordinary(unsigned int tlbis)
 }
 
 /*
- * Where tables take keyed stores, whose DMBs and GCSBs are not looked at. A DSB ISH then ends a publication,
- * which an ISB follows, or a switch's first half, which none does; or it begins and ends an invalidation.
+ * Where tables take keyed stores, whose GCSBs are not looked at. A DSB ISH then ends a publication, which an
+ * ISB follows, or a switch's first half, which none does; or it begins and ends an invalidation.
  */
 static struct probe_counts read_keyed(unsigned int tlbis)
 {
@@ -100,6 +101,7 @@ static struct probe_counts read_keyed(unsigned int tlbis)
 		.order = counted(HM_INSN_DMB_ISHST),
 		.stores = counted(HM_INSN_GCSSTR),
 		.key_writes = counted(HM_INSN_MSR_POR_EL1),
+		.keyed_orders = counted(HM_INSN_DMB_ISH),
 		.bugs = probe_arm64_bugs(),
 	};
 

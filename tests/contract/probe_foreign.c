@@ -62,11 +62,13 @@ struct probe_counts probe_read(void)
 		.order = foreign.order,
 		.stores = foreign.stores,
 		.key_writes = foreign.key_writes,
+		.keyed_orders = foreign.keyed_orders,
 		.bugs = foreign.bugs,
 	};
 
 	foreign.publish = foreign.sync = foreign.switched = 0;
 	foreign.order = foreign.stores = foreign.key_writes = foreign.bugs = 0;
+	foreign.keyed_orders = 0;
 	return counts;
 }
 
@@ -88,9 +90,16 @@ void probe_run_on(unsigned int context)
 	foreign = before;
 }
 
+void probe_may_refuse(const hm_pte_t *ptep)
+{
+	(void)ptep;
+}
+
 bool probe_opens(unsigned int key)
 {
-	return hm_kpkeys_style() != HM_KEY_STYLE_WINDOW || !(foreign.forbidden >> 2 * key & 3);
+	if (hm_kpkeys_style() == HM_KEY_STYLE_WINDOW)
+		return !(foreign.forbidden >> 2 * key & 3);
+	return hm_kpkeys_style() == HM_KEY_STYLE_NONE || key == HM_KEY_DEFAULT;
 }
 
 void probe_interrupt(void (*handler)(void))

@@ -72,10 +72,16 @@ void probe_interrupt(void (*handler)(void))
 #endif
 }
 
+void probe_may_refuse(const hm_pte_t *ptep)
+{
+	(void)ptep;
+}
+
 bool probe_opens(unsigned int key)
 {
-	return hm_kpkeys_style() != HM_KEY_STYLE_WINDOW ||
-	       (hm_hosted.por_el1 >> 4 * key & HM_KEY_WRITE);
+	if (hm_kpkeys_style() == HM_KEY_STYLE_WINDOW)
+		return (hm_hosted.por_el1 >> 4 * key & HM_KEY_WRITE);
+	return hm_kpkeys_style() == HM_KEY_STYLE_NONE || key == HM_KEY_DEFAULT;
 }
 
 void probe_set_root(hm_pte_t *root)

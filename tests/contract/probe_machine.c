@@ -101,8 +101,9 @@ void probe_interrupt(void (*handler)(void))
 
 bool probe_opens(unsigned int key)
 {
-	return hm_kpkeys_style() != HM_KEY_STYLE_WINDOW ||
-	       (hm_machine_register(HM_MACHINE_POR_EL1) >> 4 * key & HM_KEY_WRITE);
+	if (hm_kpkeys_style() == HM_KEY_STYLE_WINDOW)
+		return (hm_machine_register(HM_MACHINE_POR_EL1) >> 4 * key & HM_KEY_WRITE);
+	return hm_kpkeys_style() == HM_KEY_STYLE_NONE || key == HM_KEY_DEFAULT;
 }
 
 void probe_set_root(hm_pte_t *root)

@@ -33,7 +33,7 @@ PORTS = {
     None: [],
 }
 PLAIN = ['suite_main', 'suite_plain']
-UNIT = [f'tests/unit/{each}.c' for each in ('fault', 'order', 'poe', 'tlbi', 'vmsa')]
+UNIT = [f'tests/unit/{each}.c' for each in ('fault', 'gcs', 'order', 'poe', 'tlbi', 'vmsa')]
 BODIES = [f'tests/contract/{each}.c' for each in ('lazy_mmu', 'pgtable', 'context', 'kpkeys')]
 HOSTED_PROBE = ['tests/contract/probe_arm64.c', 'tests/contract/probe_hosted.c']
 DIRECT_MAP = [f'tests/contract/{each}.c' for each in ('direct_map', 'fewest')]

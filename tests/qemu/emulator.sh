@@ -1,14 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR GPL-2.0-only
 #
-# emulator.sh [-g] FEATURE -- prints the path of a qemu-system-aarch64 whose -cpu max has a feature that Debian 12's lacks:
+# emulator.sh [-g] FEATURE -- prints the path of a qemu-system-aarch64 whose -cpu max has a feature that the one
+# of Debian 12 lacks:
 #
 #     gcs    FEAT_GCS and FEAT_S1PIE: QEMU 11 or newer, this machine's own or that of a newer suite of Debian
-#     poe    FEAT_S1POE and FEAT_S1PIE, which no release of QEMU has together: QEMU 7.2.0 with the patch in poe/
+#     poe    FEAT_S1POE and FEAT_S1PIE: QEMU 7.2.0 with the patch in poe/, as no release has the former
 #
-# Without -g it looks at PATH and into the cache of tests/private-root.sh, and fails if there is none. With -g, one that
-# is not there is fetched (gcs) or built from the source package of Debian 12 (poe): once, in 5 to 10 minutes on two CPUs,
-# or never, if that takes an hour. Nothing of either is installed; the source's signatures are checked.
+# Without -g it looks at PATH and into the cache of tests/private-root.sh, and fails if there is none. With -g,
+# one that is not there is fetched (gcs), or built from the source package of Debian 12 (poe): once, in 5 to 10
+# minutes on two CPUs; one hour is the limit. Nothing is installed, and signatures are checked.
 set -eu
 export LC_ALL=C
 
@@ -58,14 +59,19 @@ poe() {
 	echo "$build/qemu-system-aarch64"
 }
 
-# Configures for what a bare-metal kernel or Linux on the virt machine needs, by the system's own tools whatever else is
-# first on PATH.
+# By the system's own tools, whatever else is first on PATH or in the environment.
+plainly() {
+	env -i PATH=/usr/bin:/bin "$@"
+}
+
+# What bare-metal kernels and Linux need on the virt machine.
 make_poe() {
 	mkdir -p "$builds"
 	exec 9>"$builds/lock"
 	flock 9
-	! "$build/qemu-system-aarch64" --version >/dev/null 2>&1 || return 0 # by someone else, while this one waited
-
+	if "$build/qemu-system-aarch64" --version >/dev/null 2>&1; then # by someone else, while this one waited
+		return
+	fi
 	rm -rf "$builds"/new.* # of one that was killed: this one has the lock
 	temporary=$(mktemp -d "$builds/new.XXXXXX")
 	trap 'rm -rf "$temporary"' EXIT
@@ -73,25 +79,27 @@ make_poe() {
 	source=$(private_root -s bookworm qemu)
 	tar -C "$temporary" --strip-components=1 -xf "$source"/qemu_*.orig.tar.xz
 	patch -d "$temporary" -s -p1 <"$patch"
-	# Firmware that Debian's tarball does not have; it is not built in.
-	for firmware in aarch64-code arm-code arm-vars i386-code i386-secure-code i386-vars x86_64-code x86_64-secure-code; do
+	# Firmware that Debian's tarball leaves out, and that configure looks for; nothing uses it.
+	for firmware in aarch64-code arm-code arm-vars i386-code i386-secure-code i386-vars x86_64-code \
+		x86_64-secure-code; do
 		: >"$temporary/pc-bios/edk2-$firmware.fd.bz2"
 	done
 	mkdir "$temporary/build" "$temporary/result"
 
 	echo "emulator.sh: building $(basename "$patch" .patch): 5 to 10 minutes, once"
+	progress=$temporary/log
+	[ ! -t 1 ] || progress=/dev/stdout
 	(
 		cd "$temporary/build"
-		exec 3>&1
-		[ -t 3 ] || exec 3>"$temporary/log"
-		env -i PATH=/usr/bin:/bin ../configure --target-list=aarch64-softmmu --with-devices-aarch64=minimal \
-			--without-default-features --enable-system --enable-tcg --enable-fdt=system --disable-debug-info \
-			--disable-docs --disable-werror --disable-install-blobs >"$temporary/log" 2>&1 &&
-			nice timeout --foreground -k 10 3600 env -i PATH=/usr/bin:/bin ninja qemu-system-aarch64 >&3 2>&3
+		plainly ../configure --target-list=aarch64-softmmu --with-devices-aarch64=minimal \
+			--without-default-features --enable-system --enable-tcg --enable-fdt=system \
+			--disable-debug-info --disable-docs --disable-werror --disable-install-blobs \
+			>>"$progress" 2>&1 &&
+			plainly nice timeout --foreground -k 10 3600 ninja qemu-system-aarch64 >>"$progress" 2>&1
 	) || {
-		tail -n 20 "$temporary/log"
-		fail "cannot build it; it needs Debian packages gcc libc6-dev libfdt-dev libglib2.0-dev libpixman-1-dev" \
-			"make meson ninja-build patch pkg-config python3 xz-utils"
+		[ -t 1 ] || tail -n 20 "$temporary/log"
+		fail "cannot build it; needed are Debian packages gcc libc6-dev libfdt-dev libglib2.0-dev" \
+			"libpixman-1-dev make meson ninja-build patch pkg-config python3 xz-utils"
 	}
 	strip -o "$temporary/result/qemu-system-aarch64" "$temporary/build/qemu-system-aarch64"
 	"$temporary/result/qemu-system-aarch64" --version >/dev/null

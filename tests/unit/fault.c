@@ -80,10 +80,11 @@ static const enum code
 #define OVERLAY 2u
 #define DIRTY 4u
 #define STORE_PAGE 8u /* the entry is one that only the keyed store writes */
-#define COMBINATIONS 16u
+#define GCS 16u /* the access was GCSSTR's */
+#define COMBINATIONS 32u
 
 /* Of a permission fault, by what else is said; bits as above. */
-static const enum hm_kpkeys_fault permission_faults[COMBINATIONS] = {
+static const enum hm_kpkeys_fault permission_faults[GCS] = {
 	[0] = HM_KPKEYS_FAULT_PERMISSION,
 	[WNR] = HM_KPKEYS_FAULT_PERMISSION,
 	[OVERLAY] = HM_KPKEYS_FAULT_KEY,
@@ -102,12 +103,14 @@ static const enum hm_kpkeys_fault permission_faults[COMBINATIONS] = {
 	[STORE_PAGE | DIRTY | OVERLAY | WNR] = HM_KPKEYS_FAULT_KEY,
 };
 
-/* ESR_EL1: EC 31:26, IL 25, ISS 24:0 with DFSC 5:0 and WnR 6, ISS2 55:32 with DirtyBit 5 and Overlay 6. */
+/* ESR_EL1: EC 31:26, IL 25, ISS 24:0 with DFSC 5:0 and WnR 6, ISS2 55:32 with DirtyBit 5, Overlay 6 and
+ * GCS 8. */
 static uint64_t syndrome(uint64_t class, uint64_t code, unsigned int also)
 {
 	return class << 26 | UINT64_C(1) << 25 | code | (also & WNR ? UINT64_C(1) << 6 : 0) |
 	       (also & DIRTY ? UINT64_C(1) << (32 + 5) : 0) |
-	       (also & OVERLAY ? UINT64_C(1) << (32 + 6) : 0);
+	       (also & OVERLAY ? UINT64_C(1) << (32 + 6) : 0) |
+	       (also & GCS ? UINT64_C(1) << (32 + 8) : 0);
 }
 
 /* A page of the index that keyed stores write, UXN and DBM set; and every other index. */
@@ -131,6 +134,9 @@ static enum hm_kpkeys_fault expected(unsigned int class, unsigned int code, unsi
 		return HM_KPKEYS_FAULT_NOT_MAPPED;
 	if (codes[code] != PERMISSION)
 		return HM_KPKEYS_FAULT_OTHER;
+	if ((also & GCS) && !(also & (OVERLAY | DIRTY)))
+		return HM_KPKEYS_FAULT_NOT_KEYED;
+	also &= ~GCS;
 	return permission_faults[data ? also : also & ~WNR]; /* that bit is data's */
 }
 
@@ -161,11 +167,11 @@ CASE(every_index)
 	}
 }
 
-/* No bit that says nothing of the reason changes it: of the syndrome, all but EC, DFSC, WnR, DirtyBit and
- * Overlay; of the entry, all but the index. Nor is there an entry needed. */
+/* No bit that says nothing of the reason changes it: of the syndrome, all but EC, DFSC, WnR, DirtyBit,
+ * Overlay and GCS; of the entry, all but the index. Nor is there an entry needed. */
 CASE(other_bits_do_not_matter)
 {
-	const uint64_t matter = UINT64_C(0x60fc00007f), index = UINT64_C(0x0068000000000040);
+	const uint64_t matter = UINT64_C(0x160fc00007f), index = UINT64_C(0x0068000000000040);
 	unsigned int code, also, bit, wrong = 0;
 
 	for (code = 0; code < 64; code++) {

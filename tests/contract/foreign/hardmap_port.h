@@ -45,7 +45,7 @@ struct foreign {
 	unsigned int bbm_level;
 	int break_answer;
 	unsigned int breaks, mends, tables_left, tables_out;
-	unsigned int publish, sync, switched, order, stores, key_writes, bugs;
+	unsigned int publish, sync, switched, order, stores, key_writes, keyed_orders, bugs;
 	/* Keyed stores are ordered after all that was; some are not ordered before what comes. */
 	bool begun, stored;
 };
@@ -80,11 +80,13 @@ static inline void hm_port_context_switch(void)
 
 static inline void hm_port_keyed_begin(void)
 {
+	foreign.keyed_orders++;
 	foreign.begun = true;
 }
 
 static inline void hm_port_keyed_end(void)
 {
+	foreign.keyed_orders++;
 	foreign.stored = false;
 }
 
