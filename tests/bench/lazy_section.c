@@ -348,7 +348,7 @@ int main(int argc, char **argv)
 				"--fault-order\n");
 		return 2;
 	}
-	while (fault && strcmp(argv[1], faults[fault]))
+	while (fault && strcmp(argv[1], faults[fault]) != 0)
 		fault--;
 	checking = fault || !strcmp(argv[1], "--check");
 	if (!checking) {
