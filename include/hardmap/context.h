@@ -696,11 +696,10 @@ static inline HM_MUST_USE_ hm_context_exception_t hm_context_exception_push(void
 	if (ctx->pending)
 		tok.outer |= HM_CONTEXT_PENDING_;
 	ctx->pending = 0;
-	tok.self = hm_context_open_(ctx, hm_context_next_(ctx),
-				    ((tok.outer + HM_CONTEXT_DEPTH_ONE_) & HM_CONTEXT_DEPTH_) |
-					    (tok.outer & HM_CONTEXT_STYLE_) |
-					    hm_context_lower_(tok.outer)
-						    << HM_CONTEXT_OUTER_FIELD_);
+	tok.self = hm_context_open_(
+		ctx, hm_context_next_(ctx),
+		((tok.outer + HM_CONTEXT_DEPTH_ONE_) & HM_CONTEXT_DEPTH_) | hm_context_styled_(0) |
+			hm_context_lower_(tok.outer) << HM_CONTEXT_OUTER_FIELD_);
 	return tok;
 }
 

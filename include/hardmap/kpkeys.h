@@ -217,7 +217,8 @@ static inline void hm_kpkeys_cpu_start(void)
  * the context that calls, and what is pending is published; exceptions that it still takes are at the
  * default level as ever. The other CPUs are stopped, and the caller does not return to who called it. The
  * port may then switch keys off altogether: on arm64 hm_arm64_poe_disable(). Where memory takes keyed stores
- * it has to, hm_arm64_gcs_disable(), and hm_port_key_style() answers NONE from then on. Any context.
+ * it has to, hm_arm64_gcs_disable(), and hm_port_key_style() answers NONE from then on; until that no section
+ * or level is opened. Any context.
  */
 static inline void hm_kpkeys_hand_over(void)
 {
@@ -228,8 +229,11 @@ static inline void hm_kpkeys_hand_over(void)
 	tok = hm_kpkeys_enter_unrestricted();
 	/* Never left; and nobody comes who would publish later what is written now. */
 	ctx->word = hm_context_eager_(tok.self) | HM_CONTEXT_HELD_;
-	/* The port may be about to answer NONE: the word asks again. */
+	/* The port is about to answer NONE, where memory takes keyed stores: from here on no other one is
+	 * tried. Else it may be, and the word asks again. */
 	ctx->word &= ~HM_CONTEXT_STYLE_;
+	if (hm_context_is_keyed_())
+		ctx->word |= (uint64_t)HM_KEY_STYLE_NONE << HM_CONTEXT_STYLE_SHIFT_;
 }
 
 /* How memory of keys other than 0 is protected: HM_KEY_STYLE_NONE, _WINDOW or _STORE. */

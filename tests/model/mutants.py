@@ -80,7 +80,7 @@ FOLLOW = 'if (pending) hm_port_context_publish(); ' + FOLLOW_REGISTER
 LOWER_OR_RAISE = 'hm_context_register_set_(HM_KPKEYS_DEFAULT); else hm_context_raise_();'
 PUBLISH = 'ctx->word = word; ctx->pending = 0; hm_context_follow_(word, pending);'
 PUSH = '((tok.outer + HM_CONTEXT_DEPTH_ONE_) & HM_CONTEXT_DEPTH_) |'
-PUSHED = '(tok.outer & HM_CONTEXT_STYLE_) | hm_context_lower_(tok.outer) << HM_CONTEXT_OUTER_FIELD_); return tok;'
+PUSHED = 'hm_context_styled_(0) | hm_context_lower_(tok.outer) << HM_CONTEXT_OUTER_FIELD_); return tok;'
 POP = ('ctx->word = tok.outer & ~HM_CONTEXT_PENDING_; ctx->pending = tok.outer & HM_CONTEXT_PENDING_; '
        'hm_context_give_back_(tok.self);')
 GIVE_BACK = 'ctx->word = tok.outer; hm_context_give_back_(tok.self); }'
@@ -172,7 +172,7 @@ MUTANTS = group(
      '((tok.outer + HM_CONTEXT_DEPTH_ONE_) & (HM_CONTEXT_DEPTH_ | HM_CONTEXT_HELD_)) |', COST),
     ('handler that starts owing', 'tok.outer |= HM_CONTEXT_PENDING_; ctx->pending = 0;',
      'tok.outer |= HM_CONTEXT_PENDING_;'),
-    ('handler that starts raised', PUSHED, '(tok.outer & HM_CONTEXT_STYLE_) | '
+    ('handler that starts raised', PUSHED, 'hm_context_styled_(0) | '
      'hm_context_level_(tok.outer) << HM_CONTEXT_OUTER_FIELD_); return tok;'),
     ('handler that starts raised and says so', PUSHED, '(tok.outer & (HM_CONTEXT_STYLE_ | HM_CONTEXT_LEVEL_)) | '
      'hm_context_level_(tok.outer) << HM_CONTEXT_OUTER_FIELD_); return tok;'),

@@ -388,6 +388,28 @@ CASE(keyed_stores_after_the_hand_over)
 	EXPECT(!hm_hosted.bugs);
 }
 
+/* An exception that comes before the switch-off does not bring keyed stores back after it. */
+CASE(exception_in_the_hand_over)
+{
+	hm_context_exception_t interrupted;
+	hm_pte_t entry = { 0 };
+
+	hm_kpkeys_hand_over();
+	interrupted = hm_context_exception_push();
+	hm_pte_set(&entry, kernel_page(1));
+	EXPECT(hm_hosted.counts[HM_INSN_GCSSTR] == 1);
+	hm_context_exception_pop(interrupted);
+	hm_arm64_gcs_disable();
+	hm_hosted.key_style = HM_KEY_STYLE_NONE;
+	noted = 0;
+	expect_ordinary_stores();
+	interrupted = hm_context_exception_push();
+	expect_ordinary_stores();
+	hm_context_exception_pop(interrupted);
+	hm_lazy_mmu_leave(hm_lazy_mmu_enter());
+	EXPECT(!hm_hosted.bugs);
+}
+
 CASE(hand_over_of_an_idle_context)
 {
 	hand_over();
