@@ -32,8 +32,8 @@ PROGRAMS = 300
 SEED = 1
 # Cheapest first: most mutants do not get to the model.
 ORDER = ['unit', 'contract', 'contract_no_keys', 'model', 'model_plain', 'contract_attack', 'unit_16k', 'unit_64k',
-         'contract_selected', 'contract_foreign', 'contract_direct_map', 'contract_foreign_direct_map',
-         'model_direct_map']
+         'contract_selected', 'contract_foreign', 'contract_store', 'contract_foreign_store',
+         'contract_direct_map', 'contract_foreign_direct_map', 'model_direct_map']
 assert sorted(ORDER) == sorted(SUITES + MODELS)
 
 TOKEN = re.compile(r'''
