@@ -13,8 +13,6 @@
 
 #define WINDOW_FRAMES 512
 #define WINDOW_SLOT_BYTES ((uint64_t)HM_PORT_PGTABLE_ENTRIES << PAGE_SHIFT)
-/* The tables above the slots: of level 1, and one of level 2 where that is not the root. */
-#define WINDOW_TABLES (HM_PORT_PGTABLE_LEVELS - 3 + WINDOW_SLOTS / HM_PORT_PGTABLE_ENTRIES)
 
 /* Once, before there are threads: the frames, and the tables above the slots. */
 void window_init(void);

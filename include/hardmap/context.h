@@ -430,19 +430,12 @@ static inline bool hm_context_is_active_keyed_(uint64_t word)
 	       (word & HM_CONTEXT_ACTIVE_KEYED_) == HM_CONTEXT_ACTIVE_KEYED_;
 }
 
-/* The flags of a section that is lazy, in the way of the style; and those of a frame that is not. */
+/* The flags of a section that is lazy, in the way of the style. */
 static inline uint64_t hm_context_active_(uint64_t flags)
 {
 	if (HM_CONTEXT_HAS_STORE_ && (flags & HM_CONTEXT_STYLE_) == HM_CONTEXT_STYLE_)
 		return flags | HM_CONTEXT_ACTIVE_KEYED_;
 	return flags | HM_CONTEXT_ACTIVE_;
-}
-
-static inline uint64_t hm_context_eager_(uint64_t flags)
-{
-	if (hm_context_is_active_keyed_(flags))
-		flags &= ~HM_CONTEXT_LEVEL_;
-	return flags & ~HM_CONTEXT_ACTIVE_;
 }
 
 /* Whether the word of a frame and the word around it, from its token, agree on the level outside and on the

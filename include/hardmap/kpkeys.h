@@ -227,13 +227,13 @@ static inline void hm_kpkeys_hand_over(void)
 
 	hm_context_flush_(ctx);
 	tok = hm_kpkeys_enter_unrestricted();
-	/* Never left; and nobody comes who would publish later what is written now. */
-	ctx->word = hm_context_eager_(tok.self) | HM_CONTEXT_HELD_;
-	/* The port is about to answer NONE, where memory takes keyed stores: from here on no other one is
-	 * tried. Else it may be, and the word asks again. */
-	ctx->word &= ~HM_CONTEXT_STYLE_;
+	/* Never left; and nobody comes who would publish later what is written now.
+	 * The port is about to answer NONE, where memory takes keyed stores: from here on no other one is
+	 * tried, and no section is lazy. Else it may be, and the word asks again. */
+	ctx->word = (tok.self & ~(HM_CONTEXT_ACTIVE_ | HM_CONTEXT_STYLE_)) | HM_CONTEXT_HELD_;
 	if (hm_context_is_keyed_())
-		ctx->word |= (uint64_t)HM_KEY_STYLE_NONE << HM_CONTEXT_STYLE_SHIFT_;
+		ctx->word = (ctx->word & ~HM_CONTEXT_LEVEL_) | (uint64_t)HM_KEY_STYLE_NONE
+								       << HM_CONTEXT_STYLE_SHIFT_;
 }
 
 /* How memory of keys other than 0 is protected: HM_KEY_STYLE_NONE, _WINDOW or _STORE. */

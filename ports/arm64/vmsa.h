@@ -238,8 +238,8 @@ static inline bool hm_arm64_is_keyed_(uint64_t value)
 }
 
 /* Entries with the attributes above, for the kernel; whether one with a key is KERNEL_KEYED is no attribute
- * but the system's way to lock it. An invalid one has those of its memory, writable. A
- * block and a page differ in bit 1, which a link has too: an invalid link is none of a linear map's. */
+ * but the system's way to lock it. An invalid one has those of its memory, writable. A block and a page
+ * differ in bit 1, which a link has too: an invalid link is none of a linear map's. */
 static inline bool hm_port_leaf_decode(hm_pte_t pte, unsigned int level, struct hm_leaf *leaf)
 {
 	if ((pte.val & HM_ARM64_USER) || !(pte.val & HM_ARM64_TABLE) != (level > 0) ||
