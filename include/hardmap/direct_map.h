@@ -77,6 +77,7 @@ typedef struct {
 #ifndef HM_ERRORS /* the same block in every module header that returns errors; values of errno.h */
 #define HM_ERRORS
 #define HM_ENOENT 2
+#define HM_EIO 5
 #define HM_ENOMEM 12
 #define HM_EBUSY 16
 #define HM_EEXIST 17
@@ -207,6 +208,16 @@ static inline void hm_direct_map_release(struct hm_direct_map_reserve *reserve)
 	}
 }
 
+/* Adds a page to the reserve, as hm_port_pgtable_alloc() would give one. Context as below. */
+static inline void hm_direct_map_give(struct hm_direct_map_reserve *reserve, hm_pa_t table)
+{
+	const hm_pte_t next = { reserve->first.val };
+
+	hm_pte_fill(hm_port_pgtable_map(table), 1, next, 0);
+	reserve->first = table;
+	reserve->tables++;
+}
+
 /*
  * The reserve holds at least that many tables; HM_DIRECT_MAP_TABLES are enough for any one change of a range
  * but those that hm_direct_map_tables() speaks of. -HM_ENOMEM: it holds what it held. Without the map's lock.
@@ -214,29 +225,24 @@ static inline void hm_direct_map_release(struct hm_direct_map_reserve *reserve)
 static inline HM_MUST_USE_ int hm_direct_map_prepare(struct hm_direct_map_reserve *reserve,
 						     unsigned int tables)
 {
+	const unsigned int had = reserve->tables;
 	struct hm_direct_map_reserve taken = { { 0 }, 0 };
-	hm_pa_t last = { 0 };
 
-	while (reserve->tables + taken.tables < tables) {
-		const hm_pte_t next = { taken.first.val };
+	while (had + taken.tables < tables) {
 		hm_pa_t table;
 
 		if (!hm_port_pgtable_alloc(&table)) {
 			hm_direct_map_release(&taken);
 			return -HM_ENOMEM;
 		}
-		hm_pte_fill(hm_port_pgtable_map(table), 1, next, 0);
-		if (!taken.tables)
-			last = table;
-		taken.first = table;
-		taken.tables++;
+		hm_direct_map_give(&taken, table);
 	}
-	if (taken.tables) {
-		const hm_pte_t next = { reserve->first.val };
+	while (taken.tables) {
+		const hm_pa_t table = taken.first;
 
-		hm_pte_fill(hm_port_pgtable_map(last), 1, next, 0);
-		reserve->first = taken.first;
-		reserve->tables += taken.tables;
+		taken.first.val = hm_pte_get(hm_port_pgtable_map(table)).val;
+		taken.tables--;
+		hm_direct_map_give(reserve, table);
 	}
 	return 0;
 }

@@ -30,6 +30,9 @@
 #define HM_PGTABLE_TYPES_ONLY
 #include <hardmap/pgtable.h>
 #undef HM_PGTABLE_TYPES_ONLY
+#define HM_PGTABLE_POOL_TYPES_ONLY
+#include <hardmap/pgtable_pool.h>
+#undef HM_PGTABLE_POOL_TYPES_ONLY
 
 /* A macro that takes a string, the caller's bug, and is one statement: panic, or report and go on. Any
  * context, exception entry included. hardmap has made things safe before it tells and expects nothing. */
@@ -90,6 +93,108 @@ static inline int hm_port_direct_map_break(hm_va_t va, uint64_t bytes)
 static inline void hm_port_direct_map_mend(hm_va_t va, uint64_t bytes)
 {
 #error "hm_port_direct_map_mend: let everybody go on"
+}
+
+/* ---- pgtable_pool.h ---- */
+
+/* Pages of a block: 1 << this. What one entry of the linear map translates: 9 for 2 MiB of 4K pages. */
+#error "HM_PORT_PGTABLE_POOL_ORDER: define it here"
+
+/* How many pages each CPU has in front, 2 to 60; 0: none, every call takes the lock. */
+#error "HM_PORT_PGTABLE_POOL_MAGAZINE: define it here"
+
+/* How many tables one key change of consecutive pages may take from the pool, 0 to 16. Over direct_map.h:
+ * HM_DIRECT_MAP_TABLES as a number; 0 if your own set_memory-like call brings its own. */
+#error "HM_PORT_PGTABLE_POOL_TABLES: define it here"
+
+/* 1: what decides which page is handed out has the key too. 0: ordinary memory, and faster. */
+#error "HM_PORT_PGTABLE_POOL_LOCKED: define it here"
+
+/* The pool's root page, zero at first. Locked: a page of the image, by a constant address, which the boot map
+ * gives the key or hm_pgtable_pool_protect() does; not through a pointer that a stray store reaches. */
+static inline hm_pa_t hm_port_pgtable_pool_root(const struct hm_pgtable_pool *pool)
+{
+#error "hm_port_pgtable_pool_root: return the page of the pool's root"
+}
+
+/* 1 << order pages from your page allocator, aligned to that; false if there are none. May sleep, and
+ * reclaim. Do not try hard for a block: smaller pieces are asked for next. */
+static inline bool hm_port_pgtable_pool_memory(struct hm_pgtable_pool *pool, unsigned int order,
+					       hm_pa_t *pages)
+{
+#error "hm_port_pgtable_pool_memory: take pages from the kernel"
+}
+
+/* n consecutive pages of such memory, not always all of one piece, to your page allocator. */
+static inline void hm_port_pgtable_pool_give(struct hm_pgtable_pool *pool, hm_pa_t pages,
+					     unsigned int n)
+{
+#error "hm_port_pgtable_pool_give: give pages back to the kernel"
+}
+
+/* The key of n consecutive pages; all or nothing, or -HM_EIO. Over direct_map.h: put
+ * hm_pgtable_pool_take()'s tables into a reserve by hm_direct_map_give(), take the map's lock,
+ * hm_direct_map_set_pkey() of where the linear map has the pages, unlock, hm_direct_map_release(). Return 0
+ * and do nothing where hm_kpkeys_style() is HM_KEY_STYLE_NONE. */
+static inline int hm_port_pgtable_pool_set_key(struct hm_pgtable_pool *pool, hm_pa_t pages,
+					       unsigned int n, unsigned int key,
+					       struct hm_pgtable_pool_token *tables)
+{
+#error "hm_port_pgtable_pool_set_key: change the key of pages in the linear map"
+}
+
+/* The linear map of that block may be joined. Over direct_map.h: hm_direct_map_collapse(), if that can be had
+ * now. */
+static inline void hm_port_pgtable_pool_rejoin(struct hm_pgtable_pool *pool, hm_pa_t block)
+{
+#error "hm_port_pgtable_pool_rejoin: collapse the linear map of the block, or do nothing"
+}
+
+/* A spinlock of that pool, which masks the interrupts that allocate; true if it was another's at first. */
+static inline bool hm_port_pgtable_pool_lock(struct hm_pgtable_pool *pool)
+{
+#error "hm_port_pgtable_pool_lock: take the pool's spinlock"
+}
+
+static inline void hm_port_pgtable_pool_unlock(struct hm_pgtable_pool *pool)
+{
+#error "hm_port_pgtable_pool_unlock: drop the pool's spinlock"
+}
+
+/* A mutex of that pool, by one who may sleep; false if he shall not wait, being killed say. */
+static inline bool hm_port_pgtable_pool_refill_lock(struct hm_pgtable_pool *pool)
+{
+#error "hm_port_pgtable_pool_refill_lock: take the pool's mutex"
+}
+
+static inline void hm_port_pgtable_pool_refill_unlock(struct hm_pgtable_pool *pool)
+{
+#error "hm_port_pgtable_pool_refill_unlock: drop the pool's mutex"
+}
+
+/* This CPU's number. No preemption, and no interrupt that uses the pool, until the second. */
+static inline unsigned int hm_port_pgtable_pool_pin(struct hm_pgtable_pool *pool)
+{
+#error "hm_port_pgtable_pool_pin: stay on this CPU, and return its number"
+}
+
+static inline void hm_port_pgtable_pool_unpin(struct hm_pgtable_pool *pool)
+{
+#error "hm_port_pgtable_pool_unpin: allow preemption again"
+}
+
+/* Of an array that you have for each pool; NULL from the first number that no CPU has. */
+static inline struct hm_pgtable_pool_magazine *hm_port_pgtable_pool_magazine(
+	struct hm_pgtable_pool *pool, unsigned int cpu)
+{
+#error "hm_port_pgtable_pool_magazine: return the CPU's magazine, or NULL"
+}
+
+/* A full barrier on every other CPU, waited for: an interrupt to each. False if this context cannot. Not
+ * called where metadata are locked, or without magazines. */
+static inline bool hm_port_pgtable_pool_fence(struct hm_pgtable_pool *pool)
+{
+#error "hm_port_pgtable_pool_fence: have every other CPU execute a full barrier"
 }
 
 #include "context.h"

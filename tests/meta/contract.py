@@ -30,10 +30,14 @@ EVERYTHING = 'HM_KEY_STYLE_RUN_TIME'
 # Values out of the bounds that the headers document.
 OUT_OF_BOUNDS = {'HM_PORT_PGTABLE_LEVELS': [0, 6], 'HM_PORT_PGTABLE_ENTRIES': [1, 48],
                  'HM_PORT_PGTABLE_BLOCK_LEVEL': [3],
+                 'HM_PORT_PGTABLE_POOL_ORDER': [0, 5, 6, 14], 'HM_PORT_PGTABLE_POOL_MAGAZINE': [-1, 1, 61],
+                 'HM_PORT_PGTABLE_POOL_TABLES': [-1, 17], 'HM_PORT_PGTABLE_POOL_LOCKED': [2],
                  'HM_PORT_KPKEYS': [2, 17], 'HM_PORT_KEY_STYLE': [4]}
 # What the template's #error lines for macros are filled with.
 FILLINGS = {'HM_BUG': '(message) ((void)(message))', 'HM_PORT_PGTABLE_LEVELS': ' 3',
             'HM_PORT_PGTABLE_ENTRIES': ' 32', 'HM_PORT_PGTABLE_BLOCK_LEVEL': ' 1',
+            'HM_PORT_PGTABLE_POOL_ORDER': ' 3', 'HM_PORT_PGTABLE_POOL_MAGAZINE': ' 8',
+            'HM_PORT_PGTABLE_POOL_TABLES': ' 4', 'HM_PORT_PGTABLE_POOL_LOCKED': ' 1',
             'HM_PORT_KPKEYS': ' 4', 'HM_PORT_KPKEYS_BASE': ' 0',
             'HM_PORT_KPKEYS_REGISTER': '(permissions) (permissions)',
             'HM_PORT_KPKEYS_LEVELS': '(LEVEL) LEVEL(7, HM_KEY_ALLOW(3, HM_KEY_WRITE))'}
@@ -98,6 +102,13 @@ MISUSES = [
        'hm_direct_map_tables(&map, va, 4096, true)', 'hm_direct_map_query(&map, va, &info)',
        'hm_direct_map_collapse(&map, va, 4096)', 'hm_direct_map_repaint(&map, 0)',
        'hm_direct_map_add(&map, 0, va, 4096, pte)', 'hm_direct_map_remove(&map, 0, va, 4096)']),
+    ('a page of a pool by its virtual address', 'error = hm_pgtable_pool_free(&pool, pa)',
+     'error = hm_pgtable_pool_free(&pool, va)', TYPE),
+    *((f'ignoring {call[:call.index("(")]}()', f'error = {call}', call, UNUSED) for call in
+      ['hm_pgtable_pool_alloc(&pool, 0, &pa)', 'hm_pgtable_pool_alloc_batch(&pool, 0, &pa, 1)',
+       'hm_pgtable_pool_reserve(&pool, 0, 1, &pool_token)', 'hm_pgtable_pool_adopt(&pool, pa, 1)',
+       'hm_pgtable_pool_register(&pool, pa, 1)', 'hm_pgtable_pool_protect(&pool)',
+       'hm_pgtable_pool_destroy(&pool)']),
     ('ignoring hm_lazy_mmu_enter()', 'section = hm_lazy_mmu_enter()', 'hm_lazy_mmu_enter()', UNUSED),
     ('ignoring hm_lazy_mmu_pause()', 'pause = hm_lazy_mmu_pause()', 'hm_lazy_mmu_pause()', UNUSED),
     ('ignoring hm_context_exception_push()', 'exception = hm_context_exception_push()',
@@ -135,6 +146,8 @@ extern bool answer;
 extern struct hm_direct_map map;
 extern struct hm_direct_map_info info;
 extern struct hm_direct_map_reserve reserve;
+extern struct hm_pgtable_pool pool;
+extern struct hm_pgtable_pool_token pool_token;
 extern int error;
 HM_KPKEYS_ENTER(enter_own, 7)
 void program(void);

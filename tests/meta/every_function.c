@@ -8,6 +8,7 @@
 #include <hardmap/kpkeys.h>
 #include <hardmap/lazy_mmu.h>
 #include <hardmap/pgtable.h>
+#include <hardmap/pgtable_pool.h>
 
 void every_context(void);
 void every_lazy_mmu(void);
@@ -15,6 +16,8 @@ const char *every_level(uint64_t syndrome, hm_va_t va);
 bool every_pgtable(hm_pte_t *ptep, hm_pte_t pte, hm_va_t va);
 int every_direct_map(struct hm_direct_map *map, hm_va_t va, uint64_t bytes, hm_pte_t first,
 		     void (*put)(const char *line, void *argument));
+uint64_t every_pgtable_pool(struct hm_pgtable_pool *pool, hm_pa_t *pages,
+			    void (*put)(const char *line, void *argument));
 
 void every_context(void)
 {
@@ -102,11 +105,13 @@ int every_direct_map(struct hm_direct_map *map, hm_va_t va, uint64_t bytes, hm_p
 		     void (*put)(const char *line, void *argument))
 {
 	struct hm_direct_map_reserve reserve = { { 0 }, 0 };
+	const hm_pa_t table = { 4096 };
 	struct hm_direct_map_info info;
 	int error = hm_direct_map_init(map, va, bytes, false);
 
 	error |= hm_direct_map_tables(map, va, bytes, true);
 	error |= hm_direct_map_prepare(&reserve, HM_DIRECT_MAP_TABLES);
+	hm_direct_map_give(&reserve, table);
 	error |= hm_direct_map_add(map, &reserve, va, bytes, first);
 	error |= hm_direct_map_set_pkey(map, &reserve, va, bytes, HM_KEY_PGTABLES);
 	error |= hm_direct_map_set_permission(map, 0, va, bytes, HM_PERMISSION_ROX);
@@ -119,4 +124,31 @@ int every_direct_map(struct hm_direct_map *map, hm_va_t va, uint64_t bytes, hm_p
 	hm_direct_map_release(&reserve);
 	hm_direct_map_print(map, put, 0);
 	return error | (int)hm_direct_map_statistics(map).leaves[0];
+}
+
+uint64_t every_pgtable_pool(struct hm_pgtable_pool *pool, hm_pa_t *pages,
+			    void (*put)(const char *line, void *argument))
+{
+	struct hm_pgtable_pool_statistics statistics;
+	struct hm_pgtable_pool_token token = { 0 };
+	int error;
+
+	hm_pgtable_pool_init(pool);
+	error = hm_pgtable_pool_adopt(pool, pages[0], 1);
+	error |= hm_pgtable_pool_register(pool, pages[1], 1);
+	error |= hm_pgtable_pool_protect(pool);
+	error |= hm_pgtable_pool_reserve(pool, HM_PGTABLE_POOL_MAY_SLEEP, 1, &token);
+	if (hm_pgtable_pool_take(pool, &token, &pages[2]))
+		error |= hm_pgtable_pool_free(pool, pages[2]);
+	hm_pgtable_pool_unreserve(pool, &token);
+	error |= hm_pgtable_pool_alloc(pool, HM_PGTABLE_POOL_ZERO, &pages[3]);
+	error |= hm_pgtable_pool_alloc_batch(pool, 0, pages + 4, 2);
+	error |= hm_pgtable_pool_free_batch(pool, pages + 3, 3);
+	hm_pgtable_pool_cpu_remove(pool, 0);
+	hm_pgtable_pool_statistics(pool, &statistics);
+	hm_pgtable_pool_print(pool, put, 0);
+	if (hm_pgtable_pool_shrink_count(pool))
+		statistics.used += hm_pgtable_pool_shrink_scan(pool, 1, HM_PGTABLE_POOL_SPLIT);
+	statistics.used += hm_pgtable_pool_shrink(pool, 0);
+	return statistics.used + (unsigned int)(error | hm_pgtable_pool_destroy(pool));
 }

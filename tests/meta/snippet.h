@@ -18,6 +18,9 @@
 #define HM_PGTABLE_TYPES_ONLY
 #include <hardmap/pgtable.h>
 #undef HM_PGTABLE_TYPES_ONLY
+#define HM_PGTABLE_POOL_TYPES_ONLY
+#include <hardmap/pgtable_pool.h>
+#undef HM_PGTABLE_POOL_TYPES_ONLY
 
 /* Tables and entries. */
 extern hm_pte_t *table, *parent, *ptep, *kernel_root;
@@ -28,6 +31,9 @@ extern uint64_t size;
 extern int error;
 extern struct hm_direct_map map;
 extern struct hm_direct_map_reserve reserve;
+extern struct hm_pgtable_pool pool;
+extern hm_pa_t early, swapper_tables, page;
+extern uint64_t pages;
 extern unsigned int n;
 extern bool patch;
 

@@ -13,6 +13,9 @@
 #define HM_PGTABLE_TYPES_ONLY
 #include <hardmap/pgtable.h>
 #undef HM_PGTABLE_TYPES_ONLY
+#define HM_PGTABLE_POOL_TYPES_ONLY
+#include <hardmap/pgtable_pool.h>
+#undef HM_PGTABLE_POOL_TYPES_ONLY
 
 void environment_bug(const char *message);
 extern struct hm_context *environment_context;
@@ -25,6 +28,8 @@ void environment_free(hm_pa_t table);
 int environment_break(hm_va_t va, uint64_t bytes);
 void environment_mend(hm_va_t va, uint64_t bytes);
 extern unsigned int environment_bbm_level;
+extern hm_pa_t environment_pool_root;
+extern struct hm_pgtable_pool_magazine environment_magazine;
 
 #define HM_BUG(message) environment_bug(message)
 #define HM_PORT_ARM64_PAGE_SHIFT 12
@@ -83,6 +88,50 @@ static inline int hm_port_direct_map_break(hm_va_t va, uint64_t bytes)
 static inline void hm_port_direct_map_mend(hm_va_t va, uint64_t bytes)
 {
 	environment_mend(va, bytes);
+}
+
+/* How the pool is built; the benchmark of its instructions asks for each. */
+#ifndef HM_PORT_PGTABLE_POOL_LOCKED
+#define HM_PORT_PGTABLE_POOL_LOCKED 1
+#endif
+#ifndef HM_PORT_PGTABLE_POOL_MAGAZINE
+#define HM_PORT_PGTABLE_POOL_MAGAZINE 16
+#endif
+#define HM_PORT_PGTABLE_POOL_ORDER 9
+#define HM_PORT_PGTABLE_POOL_TABLES 4
+bool hm_port_pgtable_pool_memory(struct hm_pgtable_pool *pool, unsigned int order, hm_pa_t *pages);
+void hm_port_pgtable_pool_give(struct hm_pgtable_pool *pool, hm_pa_t pages, unsigned int n);
+int hm_port_pgtable_pool_set_key(struct hm_pgtable_pool *pool, hm_pa_t pages, unsigned int n,
+				 unsigned int key, struct hm_pgtable_pool_token *tables);
+void hm_port_pgtable_pool_rejoin(struct hm_pgtable_pool *pool, hm_pa_t block);
+bool hm_port_pgtable_pool_lock(struct hm_pgtable_pool *pool);
+void hm_port_pgtable_pool_unlock(struct hm_pgtable_pool *pool);
+bool hm_port_pgtable_pool_refill_lock(struct hm_pgtable_pool *pool);
+void hm_port_pgtable_pool_refill_unlock(struct hm_pgtable_pool *pool);
+bool hm_port_pgtable_pool_fence(struct hm_pgtable_pool *pool);
+
+static inline hm_pa_t hm_port_pgtable_pool_root(const struct hm_pgtable_pool *pool)
+{
+	(void)pool;
+	return environment_pool_root;
+}
+
+static inline unsigned int hm_port_pgtable_pool_pin(struct hm_pgtable_pool *pool)
+{
+	(void)pool;
+	return 0;
+}
+
+static inline void hm_port_pgtable_pool_unpin(struct hm_pgtable_pool *pool)
+{
+	(void)pool;
+}
+
+static inline struct hm_pgtable_pool_magazine *hm_port_pgtable_pool_magazine(
+	struct hm_pgtable_pool *pool, unsigned int cpu)
+{
+	(void)pool;
+	return cpu ? (struct hm_pgtable_pool_magazine *)0 : &environment_magazine;
 }
 
 #define HM_PORT_KPKEYS_BASE 0

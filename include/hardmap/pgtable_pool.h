@@ -1,0 +1,2458 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only
+ *
+ * pgtable_pool.h -- page-table pages from blocks of a linear map that stay whole, and have one key.
+ *
+ * USE      #include <hardmap/pgtable_pool.h>  (with your hardmap_port.h on the include path)
+ *
+ *          hm_pgtable_pool_init(&pool);                                // one a NUMA node, say
+ *          error = hm_pgtable_pool_adopt(&pool, early, 16);            // boot: pages that are there already
+ *          error = hm_pgtable_pool_register(&pool, swapper_tables, 4); // tables that the image brought
+ *          error = hm_pgtable_pool_protect(&pool);                     // keys are in force from here on
+ *
+ *          error = hm_pgtable_pool_alloc(&pool, HM_PGTABLE_POOL_MAY_SLEEP | HM_PGTABLE_POOL_ZERO, &page);
+ *          error = hm_pgtable_pool_free(&pool, page);                  // unlinked and invalidated before
+ *
+ *          pages = hm_pgtable_pool_shrink_count(&pool);                // the shrinker of the kernel
+ *          pages = hm_pgtable_pool_shrink_scan(&pool, 128, 0);
+ *
+ *          A kernel that changes the key of single pages breaks the blocks of its linear map. So memory is
+ *          taken and given back by blocks: naturally aligned, of one order, which the linear map translates
+ *          by one entry. A block gets the key of page tables as a whole and loses it as a whole. Pages come
+ *          from the fullest block, so that others empty; a shrinker gives back those that have, and no part
+ *          of another unless it is told to split. Where there is no memory for a block the pool takes
+ *          smaller pieces: loose pages, which are used last and go first.
+ *
+ *          What the pool knows of a block is a frame: the block's address, how its pages are linked, and
+ *          for each page whether it is free, in use, in a magazine or not the pool's. Frames are packed into
+ *          pages of their own. Each CPU has a magazine of pages in front, so that most calls take no lock.
+ *
+ *          Metadata in locked memory (HM_PORT_PGTABLE_POOL_LOCKED) are pages of the pool itself, with its
+ *          key. Then what decides which page is handed out is nowhere else: struct hm_pgtable_pool and the
+ *          magazines are hints, and a page that a magazine offers is one only if its frame says so, and is
+ *          claimed there by one keyed write. A stray store can make an allocation fail, not go elsewhere.
+ *
+ *          A key change may need tables itself, to split what lies around a block. The pool holds back two
+ *          times HM_PORT_PGTABLE_POOL_TABLES pages: one for the key change of a refill, in which nothing
+ *          can be refilled; one for a split elsewhere, by HM_PGTABLE_POOL_RESERVE. Whoever needs to be sure
+ *          takes a token before any lock, hm_pgtable_pool_reserve(): pages that nobody else gets.
+ *
+ * STATE    Yours: one struct hm_pgtable_pool, all-zero before hm_pgtable_pool_init(), a page for its root,
+ *          which has the key too where metadata are locked, and a magazine for each CPU.
+ * CONTEXT  Alloc, free and the tokens: any in which the port's lock and pin may be taken, interrupt included
+ *          if they mask it; with HM_PGTABLE_POOL_MAY_SLEEP where the caller may sleep and holds no lock
+ *          that memory allocation, the shrinker or a change of keys takes. The shrinker: see there.
+ *          Constant time, but for refills, zeroing and what the shrinker gives back.
+ * ERRORS   Negative; then nothing has changed:
+ *          -HM_ENOMEM  no page, and none to be had in this context
+ *          -HM_EBUSY   the port's refill lock is not to be had; pages are in use
+ *          -HM_EINVAL  not a page of this pool, inside of one, free already: HM_BUG too, nothing is lost
+ *          -HM_EEXIST  it is a page of this pool already
+ *          -HM_EIO     a key change failed half-way. Those pages are held in quarantine, served to no one,
+ *                      and tried again by the shrinker
+ * CONFIG   HM_PGTABLE_POOL_TYPES_ONLY  stop after part 1; for headers that embed the type
+ *          HM_NO_STD_HEADERS           uint64_t, uintptr_t, UINT64_C, bool, true, false are declared already
+ * PORT     The hooks of pgtable.h and of part 3. Template: ports/template
+ * NOT      A page allocator: pages are single. It does not invalidate: a page that some CPU's walk cache
+ *          may hold is not free yet. */
+#ifndef HM_PGTABLE_POOL_TYPES_H
+#define HM_PGTABLE_POOL_TYPES_H
+/* ---- 1. types: need no port ---- */
+#ifndef HM_NO_STD_HEADERS
+#include <stdbool.h>
+#include <stdint.h>
+#endif
+
+#ifndef HM_ADDRESS_TYPES /* the same block in every module header that uses addresses */
+#define HM_ADDRESS_TYPES
+/* A physical and a virtual address; mixing them does not compile. */
+typedef struct {
+	uint64_t val;
+} hm_pa_t;
+typedef struct {
+	uint64_t val;
+} hm_va_t;
+#endif
+
+#ifndef HM_ERRORS /* the same block in every module header that returns errors; values of errno.h */
+#define HM_ERRORS
+#define HM_ENOENT 2
+#define HM_EIO 5
+#define HM_ENOMEM 12
+#define HM_EBUSY 16
+#define HM_EEXIST 17
+#define HM_EINVAL 22
+#endif
+
+/* What an allocation may do. */
+#define HM_PGTABLE_POOL_MAY_SLEEP 1u /* take memory from the kernel */
+#define HM_PGTABLE_POOL_ZERO 2u /* and its entries are all 0 */
+#define HM_PGTABLE_POOL_RESERVE \
+	4u /* it is for a split of the linear map: half of the reserve is for it */
+/* What a scan may do: give back a part of a block that is worth it, by which the block is split. */
+#define HM_PGTABLE_POOL_SPLIT 1u
+
+/* What was done since hm_pgtable_pool_init(). */
+struct hm_pgtable_pool_counts {
+	uint64_t refills; /* blocks and pieces taken from the kernel */
+	uint64_t loose_refills; /* of these, pieces: no block was to be had */
+	uint64_t blocks_released; /* whole, and with one key */
+	uint64_t pages_released; /* of them, and one by one */
+	uint64_t blocks_split; /* given back in part */
+	uint64_t blocks_rejoined; /* of which the last page was given back */
+	uint64_t key_changes; /* hm_port_pgtable_pool_set_key() */
+	uint64_t key_failures; /* of these, that failed */
+	uint64_t lock_waits; /* the port's lock was another's */
+	uint64_t steps; /* frames and pages that the shrinker looked at */
+};
+
+/*
+ * A pool, but for its root page. Ordinary memory: nothing here says where a page is. Numbers are of pages,
+ * and change under the port's lock. Private but for the counts.
+ */
+struct hm_pgtable_pool {
+	uint64_t present; /* of this pool */
+	uint64_t free; /* to be served from frames */
+	uint64_t empty; /* of these, in whole blocks that have no other pages but metadata */
+	uint64_t loose; /* of these, in frames that are no whole blocks */
+	uint64_t metadata; /* pages; of the pool itself if they are locked */
+	uint64_t quarantined; /* the key change of which failed half-way */
+	uint64_t unprotected; /* without the key */
+	uint64_t
+		demand; /* pages in use at most, of late: what the shrinker expects to be wanted again */
+	/* A block is worth to be split, HM_PGTABLE_POOL_SPLIT, if that many of its pages are free, and nothing
+	 * else can go. Half of them unless the kernel changes it, before the shrinker first runs. */
+	uint64_t worth;
+	bool shrinking; /* someone does, alone */
+	bool suspect; /* a magazine was overwritten: pages that it had are in none */
+	struct hm_pgtable_pool_counts counts;
+};
+
+/*
+ * The pages that a CPU has in front of a pool. Zero is empty. Written by that CPU, pinned; by others under the
+ * port's lock while it is closed. Private.
+ */
+#define HM_PGTABLE_POOL_MAGAZINE_MAX 58
+struct hm_pgtable_pool_magazine {
+	uint32_t busy; /* its CPU is in it, without the lock */
+	uint32_t closed; /* the shrinker is about: nobody is */
+	uint64_t
+		last; /* the page that was freed last, + 1: what a free writes, an allocation reads at once */
+	uint32_t pages; /* and how many are below */
+	uint64_t block, bytes; /* whose frame was used last; no bytes: none */
+	uint16_t *states; /* of that frame's pages */
+	hm_pa_t page[HM_PGTABLE_POOL_MAGAZINE_MAX];
+} __attribute__((__aligned__(64)));
+
+/* Pages that are held back for one owner: hm_pgtable_pool_reserve(). All-zero: none. */
+struct hm_pgtable_pool_token {
+	uint64_t pages;
+};
+
+/* Of hm_pgtable_pool_statistics(). Pages, but for the first three. */
+#define HM_PGTABLE_POOL_CLASSES 8
+struct hm_pgtable_pool_statistics {
+	uint64_t blocks[HM_PGTABLE_POOL_CLASSES +
+			2]; /* whole ones: empty; by eighths in use; full */
+	uint64_t loose_frames; /* what is left of blocks, and pieces */
+	uint64_t metadata_bytes; /* in use; those pages hold somewhat more */
+	uint64_t present, used, free, cached, metadata, quarantined, unprotected, reserved;
+	struct hm_pgtable_pool_counts counts;
+};
+#endif /* HM_PGTABLE_POOL_TYPES_H */
+
+#if !defined(HM_PGTABLE_POOL_TYPES_ONLY) && !defined(HM_PGTABLE_POOL_H)
+#define HM_PGTABLE_POOL_H
+/* ---- 2. port ---- */
+#include <hardmap/pgtable.h>
+#ifndef HM_PORT_PGTABLE_POOL_ORDER
+#error "pgtable_pool.h: the port must define HM_PORT_PGTABLE_POOL_ORDER: a block has 1 << that many pages"
+#endif
+#ifndef HM_PORT_PGTABLE_POOL_MAGAZINE
+#error "pgtable_pool.h: the port must define HM_PORT_PGTABLE_POOL_MAGAZINE, pages of a magazine, 0: none"
+#endif
+#ifndef HM_PORT_PGTABLE_POOL_TABLES
+#error "pgtable_pool.h: the port must define HM_PORT_PGTABLE_POOL_TABLES, what one key change may take"
+#endif
+#ifndef HM_PORT_PGTABLE_POOL_LOCKED
+#error "pgtable_pool.h: the port must define HM_PORT_PGTABLE_POOL_LOCKED, 1 if metadata have the key, or 0"
+#endif
+
+/* ---- 3. port contract: compiled, so it cannot go stale ---- */
+/* The page of the pool's root: always the same one, zero before hm_pgtable_pool_init(), written where
+ * hm_port_pgtable_map() says. If metadata are locked: not from memory that a stray store reaches. */
+HM_PORT_REQUIRE(hm_pa_t, hm_port_pgtable_pool_root, (const struct hm_pgtable_pool *));
+/* 1 << order pages, aligned to that, with the default key and of any contents; false if there are none. May
+ * sleep, and call the shrinker. Not while the shrinker runs. If metadata are not locked, single pages are
+ * asked for too, before the kernel has a page allocator for the first frame. */
+HM_PORT_REQUIRE(bool, hm_port_pgtable_pool_memory,
+		(struct hm_pgtable_pool *, unsigned int, hm_pa_t *));
+/* That many consecutive pages of such memory, with the default key again, are the kernel's. */
+HM_PORT_REQUIRE(void, hm_port_pgtable_pool_give, (struct hm_pgtable_pool *, hm_pa_t, unsigned int));
+/* That many consecutive pages have the key from here on, and no CPU knows another. 0; or an error, and nothing
+ * has changed; or -HM_EIO: some pages may have it. Tables that this takes come from the token,
+ * hm_pgtable_pool_take(), or from elsewhere but this pool's allocation; if it has not enough, -HM_ENOMEM. May
+ * sleep if the caller may. Nothing to do where there are no keys. */
+HM_PORT_REQUIRE(int, hm_port_pgtable_pool_set_key,
+		(struct hm_pgtable_pool *, hm_pa_t, unsigned int, unsigned int,
+		 struct hm_pgtable_pool_token *));
+/* The block of that address, of which the last page was given back one by one, may be one again in the linear
+ * map: its pages have the default key, or are others'. Nothing need be done. */
+HM_PORT_REQUIRE(void, hm_port_pgtable_pool_rejoin, (struct hm_pgtable_pool *, hm_pa_t));
+/* The lock of that pool, for a short time, in all contexts in which it is used; whether someone had it. */
+HM_PORT_REQUIRE(bool, hm_port_pgtable_pool_lock, (struct hm_pgtable_pool *));
+HM_PORT_REQUIRE(void, hm_port_pgtable_pool_unlock, (struct hm_pgtable_pool *));
+/* One refill at a time; may sleep. False: not now. Not taken by the shrinker. */
+HM_PORT_REQUIRE(bool, hm_port_pgtable_pool_refill_lock, (struct hm_pgtable_pool *));
+HM_PORT_REQUIRE(void, hm_port_pgtable_pool_refill_unlock, (struct hm_pgtable_pool *));
+/* The number of this CPU, from 0: the caller stays on it, and nothing else there uses the pool, until the
+ * second. At most 16384. */
+HM_PORT_REQUIRE(unsigned int, hm_port_pgtable_pool_pin, (struct hm_pgtable_pool *));
+HM_PORT_REQUIRE(void, hm_port_pgtable_pool_unpin, (struct hm_pgtable_pool *));
+/* That CPU's magazine; NULL if there is no such CPU, nor any after it. */
+HM_PORT_REQUIRE(struct hm_pgtable_pool_magazine *, hm_port_pgtable_pool_magazine,
+		(struct hm_pgtable_pool *, unsigned int));
+/* Earlier stores of this CPU are seen by all loads that other CPUs make after it returns, and stores of theirs
+ * before are seen by this one: each has passed a full barrier (an interrupt to each, membarrier()), or is not
+ * pinned. False: not from this context. Called without the lock. */
+HM_PORT_REQUIRE(bool, hm_port_pgtable_pool_fence, (struct hm_pgtable_pool *));
+
+/* ---- 4. configuration: none, but the port's constants have bounds ---- */
+#define HM_POOL_PAGES_ (1u << HM_PORT_PGTABLE_POOL_ORDER)
+#if HM_PORT_PGTABLE_POOL_ORDER < 1 || HM_PORT_PGTABLE_POOL_ORDER > 13
+#error "pgtable_pool.h: HM_PORT_PGTABLE_POOL_ORDER must be 1 to 13"
+#elif (1 << HM_PORT_PGTABLE_POOL_ORDER) > HM_PORT_PGTABLE_ENTRIES
+#error "pgtable_pool.h: a block may have no more pages than a table has entries"
+#endif
+#if HM_PORT_PGTABLE_POOL_MAGAZINE < 0 ||                                \
+	HM_PORT_PGTABLE_POOL_MAGAZINE > HM_PGTABLE_POOL_MAGAZINE_MAX || \
+	HM_PORT_PGTABLE_POOL_MAGAZINE == 1
+#error "pgtable_pool.h: HM_PORT_PGTABLE_POOL_MAGAZINE must be 0, or 2 to HM_PGTABLE_POOL_MAGAZINE_MAX"
+#endif
+#if HM_PORT_PGTABLE_POOL_TABLES < 0 || HM_PORT_PGTABLE_POOL_TABLES > 16
+#error "pgtable_pool.h: HM_PORT_PGTABLE_POOL_TABLES must be 0 to 16"
+#endif
+#if HM_PORT_PGTABLE_POOL_LOCKED != 0 && HM_PORT_PGTABLE_POOL_LOCKED != 1
+#error "pgtable_pool.h: HM_PORT_PGTABLE_POOL_LOCKED must be 0 or 1"
+#endif
+
+/* ---- 5. interface ---- */
+
+/* ---- words of metadata: in the root page, in pages of frames ---- */
+
+static inline uint64_t hm_pool_get_(const hm_pte_t *word)
+{
+#if HM_PORT_PGTABLE_POOL_LOCKED
+	return hm_pte_get(word).val;
+#else
+	return __atomic_load_n(&word->val, __ATOMIC_RELAXED);
+#endif
+}
+
+/* What a word links is written before it: hm_pool_find_() follows links without the lock. */
+static inline void hm_pool_put_(hm_pte_t *word, uint64_t value)
+{
+#if HM_PORT_PGTABLE_POOL_LOCKED
+	const hm_pte_t pte = { value };
+
+	hm_pte_fill(word, 1, pte, 0);
+#else
+	__atomic_store_n(&word->val, value, __ATOMIC_RELEASE);
+#endif
+}
+
+/* One of the halves of words that follow each other. */
+static inline uint32_t hm_pool_half_(const hm_pte_t *words, uint32_t i)
+{
+	return (uint32_t)(hm_pool_get_(words + i / 2) >> (i % 2 * 32));
+}
+
+static inline void hm_pool_put_half_(hm_pte_t *words, uint32_t i, uint32_t value)
+{
+	const unsigned int shift = i % 2 * 32;
+	const uint64_t others = hm_pool_get_(words + i / 2) & ~(UINT64_C(0xffffffff) << shift);
+
+	hm_pool_put_(words + i / 2, others | (uint64_t)value << shift);
+}
+
+/* ---- the root page ---- */
+#define HM_POOL_FRAMES_ 0u /* halves: how many frames there are */
+#define HM_POOL_METAS_ 1u /* and how many pages of them */
+#define HM_POOL_PROTECTED_ 1 /* words: whether hm_pgtable_pool_protect() was called */
+#define HM_POOL_RESERVED_ 2 /* pages that tokens hold back */
+#define HM_POOL_SUMMARY_ 3 /* which words of the map are not 0 */
+#define HM_POOL_MAP_ 5 /* which of the lists by use have frames, a bit each */
+#define HM_POOL_HEADS_ \
+	(HM_POOL_MAP_ + (HM_POOL_PAGES_ + 63) / 64) /* halves: of lists, number + 1 */
+/* By how many pages are neither free nor metadata; then two lists for frames that are no whole blocks. None
+ * has frames without a free page. */
+#define HM_POOL_LOOSE_ HM_POOL_PAGES_ /* pieces, and what is left of blocks */
+#define HM_POOL_FIXED_ (HM_POOL_PAGES_ + 1) /* adopted pages: they are never given back */
+#define HM_POOL_NO_LIST_ (HM_POOL_PAGES_ + 2)
+/* Where the pages of frames are: the first half of this, words, names them, the second names pages that do. */
+#define HM_POOL_DIRECTORY_ (HM_POOL_HEADS_ + HM_POOL_PAGES_ / 2 + 1)
+#define HM_POOL_DIRECT_ ((HM_PORT_PGTABLE_ENTRIES - HM_POOL_DIRECTORY_) / 2)
+#define HM_POOL_METAS_MAX_                                                                    \
+	(HM_POOL_DIRECT_ + (HM_PORT_PGTABLE_ENTRIES - HM_POOL_DIRECTORY_ - HM_POOL_DIRECT_) * \
+				   HM_PORT_PGTABLE_ENTRIES)
+
+/* ---- frames: what is known of a block ---- */
+#define HM_POOL_BLOCK_ 0 /* words: its address, and flags */
+#define HM_POOL_COUNTS_ \
+	1 /* 16 bits each: free pages, the first of them, metadata, pages of the pool */
+#define HM_POOL_LINKS_ 2 /* halves 4 and 5: previous and next of its list, number + 1 */
+#define HM_POOL_PREVIOUS_ 4
+#define HM_POOL_NEXT_ 5
+/* Halves 6 and 7: frames are found by a hash of their address, which has as many buckets as there are frames:
+ * the first of the bucket that this place stands for; the next in its own bucket. */
+#define HM_POOL_BUCKET_ 6
+#define HM_POOL_CHAIN_ 7
+#define HM_POOL_STATES_ 4 /* words: 16 bits a page */
+#define HM_POOL_FRAME_ (HM_POOL_STATES_ + (HM_POOL_PAGES_ + 3) / 4) /* words in all */
+#define HM_POOL_PER_PAGE_ (HM_PORT_PGTABLE_ENTRIES / HM_POOL_FRAME_)
+
+#if HM_POOL_DIRECTORY_ + 2 > HM_PORT_PGTABLE_ENTRIES || HM_POOL_FRAME_ > HM_PORT_PGTABLE_ENTRIES
+#error "pgtable_pool.h: HM_PORT_PGTABLE_POOL_ORDER is too large for a root and a frame in a page each"
+#endif
+
+/* Of a block. */
+#define HM_POOL_PIECES_ UINT64_C(1) /* it is not whole, or was not when it came */
+#define HM_POOL_ADOPTED_ UINT64_C(2) /* some pages are not the kernel's to have back */
+#define HM_POOL_BARE_ UINT64_C(4) /* not protected yet */
+#define HM_POOL_FLAGS_ UINT64_C(0xff)
+
+/* Of a page: free, and the number of the next such page of the block; or one of these. */
+#define HM_POOL_LAST_ 0x7fffu /* free, and no next */
+#define HM_POOL_CACHED_ 0x8000u /* in the magazine of the CPU of the lower 14 bits */
+#define HM_POOL_ABSENT_ 0xffffu /* not the pool's */
+#define HM_POOL_USED_ 0xfffeu
+#define HM_POOL_META_ 0xfffdu /* of frames, of the pool itself */
+#define HM_POOL_HELD_ 0xfffcu /* its key changes now, or did half-way */
+
+static inline bool hm_pool_is_free_(unsigned int state)
+{
+	return state <= HM_POOL_LAST_;
+}
+
+static inline bool hm_pool_is_cached_(unsigned int state)
+{
+	return state >= HM_POOL_CACHED_ && state < HM_POOL_HELD_;
+}
+
+static inline uint64_t hm_pool_page_bytes_(void)
+{
+	return UINT64_C(1) << hm_port_pgtable_shift(0);
+}
+
+static inline uint64_t hm_pool_block_bytes_(void)
+{
+	return UINT64_C(1) << (hm_port_pgtable_shift(0) + HM_PORT_PGTABLE_POOL_ORDER);
+}
+
+static inline uint64_t hm_pool_block_of_(hm_pa_t page)
+{
+	return page.val & ~(hm_pool_block_bytes_() - 1);
+}
+
+static inline unsigned int hm_pool_index_of_(hm_pa_t page)
+{
+	return (unsigned int)((page.val & (hm_pool_block_bytes_() - 1)) >>
+			      hm_port_pgtable_shift(0));
+}
+
+static inline hm_pte_t *hm_pool_root_(const struct hm_pgtable_pool *pool)
+{
+	return hm_port_pgtable_map(hm_port_pgtable_pool_root(pool));
+}
+
+static inline bool hm_pool_is_protected_(const struct hm_pgtable_pool *pool)
+{
+	return hm_pool_get_(hm_pool_root_(pool) + HM_POOL_PROTECTED_);
+}
+
+/* Where the root says where that page of frames is. */
+static inline hm_pte_t *hm_pool_directory_(hm_pte_t *root, uint32_t meta)
+{
+	hm_pa_t names;
+
+	if (meta < HM_POOL_DIRECT_)
+		return root + HM_POOL_DIRECTORY_ + meta;
+	meta -= HM_POOL_DIRECT_;
+	names.val = hm_pool_get_(root + HM_POOL_DIRECTORY_ + HM_POOL_DIRECT_ +
+				 meta / HM_PORT_PGTABLE_ENTRIES);
+	return hm_port_pgtable_map(names) + meta % HM_PORT_PGTABLE_ENTRIES;
+}
+
+/* The words of that frame. */
+static inline hm_pte_t *hm_pool_frame_(hm_pte_t *root, uint32_t number)
+{
+	const hm_pa_t page = { hm_pool_get_(hm_pool_directory_(root, number / HM_POOL_PER_PAGE_)) };
+
+	return hm_port_pgtable_map(page) + number % HM_POOL_PER_PAGE_ * HM_POOL_FRAME_;
+}
+
+/* The state of a page: 16 bits that nobody else writes by the same store where CPUs write without the lock. */
+typedef uint16_t __attribute__((__may_alias__)) hm_pool_state_t_;
+
+static inline unsigned int hm_pool_state_(const hm_pte_t *words, unsigned int page)
+{
+#if HM_PORT_PGTABLE_POOL_LOCKED
+	return (unsigned int)(hm_pool_get_(words + HM_POOL_STATES_ + page / 4) >> (page % 4 * 16)) &
+	       0xffff;
+#else
+	return __atomic_load_n((const hm_pool_state_t_ *)(words + HM_POOL_STATES_) + page,
+			       __ATOMIC_RELAXED);
+#endif
+}
+
+static inline void hm_pool_put_state_(hm_pte_t *words, unsigned int page, unsigned int state)
+{
+#if HM_PORT_PGTABLE_POOL_LOCKED
+	const unsigned int shift = page % 4 * 16;
+	hm_pte_t *word = words + HM_POOL_STATES_ + page / 4;
+
+	hm_pool_put_(word, (hm_pool_get_(word) & ~(UINT64_C(0xffff) << shift)) | (uint64_t)state
+											 << shift);
+#else
+	__atomic_store_n((hm_pool_state_t_ *)(words + HM_POOL_STATES_) + page, (uint16_t)state,
+			 __ATOMIC_RELAXED);
+#endif
+}
+
+static inline void hm_pool_put_states_(hm_pte_t *words, unsigned int page, unsigned int n,
+				       unsigned int state)
+{
+	const unsigned int end = page + n;
+
+#if HM_PORT_PGTABLE_POOL_LOCKED
+	/* Whole words by one call, which guards and orders once. */
+	const hm_pte_t four = { state * UINT64_C(0x0001000100010001) };
+
+	for (; page < end && page % 4; page++)
+		hm_pool_put_state_(words, page, state);
+	if (end - page >= 4) {
+		hm_pte_fill(words + HM_POOL_STATES_ + page / 4, (end - page) / 4, four, 0);
+		page += (end - page) / 4 * 4;
+	}
+#endif
+	for (; page < end; page++)
+		hm_pool_put_state_(words, page, state);
+}
+
+/* A frame, read; what changes of it hm_pool_update_() writes. */
+struct hm_pool_frame_ {
+	hm_pte_t *words;
+	uint64_t block, flags;
+	uint32_t number;
+	unsigned int free, first, metas, present; /* pages; the first free one */
+};
+
+static inline struct hm_pool_frame_ hm_pool_load_(hm_pte_t *root, uint32_t number)
+{
+	struct hm_pool_frame_ frame;
+	uint64_t counts;
+
+	frame.number = number;
+	frame.words = hm_pool_frame_(root, number);
+	frame.block = hm_pool_get_(frame.words + HM_POOL_BLOCK_);
+	frame.flags = frame.block & HM_POOL_FLAGS_;
+	frame.block -= frame.flags;
+	counts = hm_pool_get_(frame.words + HM_POOL_COUNTS_);
+	frame.free = counts & 0xffff;
+	frame.first = counts >> 16 & 0xffff;
+	frame.metas = counts >> 32 & 0xffff;
+	frame.present = (unsigned int)(counts >> 48);
+	return frame;
+}
+
+static inline hm_pa_t hm_pool_page_(const struct hm_pool_frame_ *frame, unsigned int page)
+{
+	const hm_pa_t pa = { frame->block + page * hm_pool_page_bytes_() };
+
+	return pa;
+}
+
+/* ---- lists of frames ---- */
+
+/* The list that it has to be in. */
+static inline unsigned int hm_pool_list_of_(const struct hm_pool_frame_ *frame)
+{
+	if (!frame->free)
+		return HM_POOL_NO_LIST_;
+	if (frame->flags & HM_POOL_ADOPTED_)
+		return HM_POOL_FIXED_;
+	if (frame->flags & HM_POOL_PIECES_)
+		return HM_POOL_LOOSE_;
+	return HM_POOL_PAGES_ - frame->free - frame->metas;
+}
+
+/* Notes whether the list has frames. */
+static inline void hm_pool_note_(hm_pte_t *root, unsigned int list, bool any)
+{
+	hm_pte_t *word = root + HM_POOL_MAP_ + list / 64;
+	const uint64_t bit = UINT64_C(1) << list % 64;
+	const uint64_t old = hm_pool_get_(word), new_ = any ? old | bit : old & ~bit;
+
+	if (list >= HM_POOL_PAGES_)
+		return;
+	hm_pool_put_(word, new_);
+	if (!old != !new_) {
+		word = root + HM_POOL_SUMMARY_ + list / 4096;
+		hm_pool_put_(word, hm_pool_get_(word) ^ UINT64_C(1) << list / 64 % 64);
+	}
+}
+
+static inline void hm_pool_unlist_(hm_pte_t *root, const struct hm_pool_frame_ *frame,
+				   unsigned int list)
+{
+	const uint32_t previous = hm_pool_half_(frame->words, HM_POOL_PREVIOUS_);
+	const uint32_t next = hm_pool_half_(frame->words, HM_POOL_NEXT_);
+
+	if (list == HM_POOL_NO_LIST_)
+		return;
+	if (next)
+		hm_pool_put_half_(hm_pool_frame_(root, next - 1), HM_POOL_PREVIOUS_, previous);
+	if (previous) {
+		hm_pool_put_half_(hm_pool_frame_(root, previous - 1), HM_POOL_NEXT_, next);
+	} else {
+		hm_pool_put_half_(root + HM_POOL_HEADS_, list, next);
+		if (!next)
+			hm_pool_note_(root, list, false);
+	}
+}
+
+static inline void hm_pool_enlist_(hm_pte_t *root, const struct hm_pool_frame_ *frame,
+				   unsigned int list)
+{
+	uint32_t next;
+
+	if (list == HM_POOL_NO_LIST_)
+		return;
+	next = hm_pool_half_(root + HM_POOL_HEADS_, list);
+	hm_pool_put_(frame->words + HM_POOL_LINKS_, (uint64_t)next << 32);
+	if (next)
+		hm_pool_put_half_(hm_pool_frame_(root, next - 1), HM_POOL_PREVIOUS_,
+				  frame->number + 1);
+	hm_pool_put_half_(root + HM_POOL_HEADS_, list, frame->number + 1);
+	if (!next)
+		hm_pool_note_(root, list, true);
+}
+
+/* The most used of the lists by use that have frames; HM_POOL_NO_LIST_ if none has. */
+static inline unsigned int hm_pool_fullest_(const hm_pte_t *root)
+{
+	unsigned int i = 1 + (HM_POOL_PAGES_ > 4096);
+
+	while (i--) {
+		const uint64_t words = hm_pool_get_(root + HM_POOL_SUMMARY_ + i);
+		unsigned int word;
+
+		if (!words)
+			continue;
+		word = i * 64 + 63 - (unsigned int)__builtin_clzll(words);
+		return word * 64 + 63 -
+		       (unsigned int)__builtin_clzll(hm_pool_get_(root + HM_POOL_MAP_ + word) | 1);
+	}
+	return HM_POOL_NO_LIST_;
+}
+
+/* The least used one, likewise. */
+static inline unsigned int hm_pool_emptiest_(const hm_pte_t *root)
+{
+	unsigned int i;
+
+	for (i = 0; i < 1 + (HM_POOL_PAGES_ > 4096); i++) {
+		const uint64_t words = hm_pool_get_(root + HM_POOL_SUMMARY_ + i);
+		unsigned int word;
+
+		if (!words)
+			continue;
+		word = i * 64 + (unsigned int)__builtin_ctzll(words);
+		return word * 64 +
+		       (unsigned int)__builtin_ctzll(hm_pool_get_(root + HM_POOL_MAP_ + word) |
+						     UINT64_C(1) << 63);
+	}
+	return HM_POOL_NO_LIST_;
+}
+
+static inline bool hm_pool_is_empty_(const struct hm_pool_frame_ *frame)
+{
+	return !hm_pool_list_of_(frame);
+}
+
+/* Adds a frame to the counts, or takes it away: times is 1 or minus 1. */
+static inline void hm_pool_count_(struct hm_pgtable_pool *pool, const struct hm_pool_frame_ *frame,
+				  uint64_t times)
+{
+	pool->free += times * frame->free;
+	pool->present += times * frame->present;
+	pool->empty += times * (hm_pool_is_empty_(frame) ? frame->free : 0);
+	pool->loose += times * (hm_pool_list_of_(frame) == HM_POOL_LOOSE_ ? frame->free : 0);
+}
+
+/* Writes what has changed of a frame, and what follows from it. */
+static inline void hm_pool_update_(struct hm_pgtable_pool *pool, hm_pte_t *root,
+				   const struct hm_pool_frame_ *before,
+				   const struct hm_pool_frame_ *frame)
+{
+	const unsigned int old = hm_pool_list_of_(before), list = hm_pool_list_of_(frame);
+
+	if (before->flags != frame->flags)
+		hm_pool_put_(frame->words + HM_POOL_BLOCK_, frame->block | frame->flags);
+	hm_pool_put_(frame->words + HM_POOL_COUNTS_, frame->free | (uint64_t)frame->first << 16 |
+							     (uint64_t)frame->metas << 32 |
+							     (uint64_t)frame->present << 48);
+	if (old != list) {
+		hm_pool_unlist_(root, frame, old);
+		hm_pool_enlist_(root, frame, list);
+	}
+	hm_pool_count_(pool, before, ~UINT64_C(0));
+	hm_pool_count_(pool, frame, 1);
+}
+
+/* ---- frames by address: linear hashing ---- */
+
+static inline uint32_t hm_pool_bucket_(uint64_t block, uint32_t frames)
+{
+	const uint32_t hash =
+		(uint32_t)((block / hm_pool_block_bytes_()) * UINT64_C(0x9e3779b97f4a7c15) >> 32);
+	const uint32_t mask = (uint32_t)((UINT64_C(2) << (31 - __builtin_clz(frames | 1))) - 1);
+	const uint32_t bucket = hash & mask;
+
+	return bucket < frames ? bucket : bucket & mask >> 1;
+}
+
+/*
+ * The number + 1 of the frame of that block, 0 if there is none. With the lock; or without, where metadata are
+ * not locked, by a CPU that is in its magazine: then frames are added meanwhile but not removed. What it finds
+ * is right if a page of that block is in use; that it finds nothing then says nothing.
+ */
+static inline uint32_t hm_pool_find_(hm_pte_t *root, uint64_t block)
+{
+	const uint32_t frames = hm_pool_half_(root, HM_POOL_FRAMES_);
+	uint32_t link, steps;
+
+	if (!frames)
+		return 0;
+	link = hm_pool_half_(hm_pool_frame_(root, hm_pool_bucket_(block, frames)), HM_POOL_BUCKET_);
+	/* In a chain that changes meanwhile it might go round. */
+	for (steps = 0; link && steps < frames; steps++) {
+		const hm_pte_t *words = hm_pool_frame_(root, link - 1);
+
+		if ((hm_pool_get_(words + HM_POOL_BLOCK_) & ~HM_POOL_FLAGS_) == block)
+			return link;
+		link = hm_pool_half_(words, HM_POOL_CHAIN_);
+	}
+	return 0;
+}
+
+/* No frame. */
+static inline struct hm_pool_frame_ hm_pool_load_none_(void)
+{
+	const struct hm_pool_frame_ none = { 0, 0, 0, 0, 0, 0, 0, 0 };
+
+	return none;
+}
+
+/* The frame of a block; no words if there is none. With the lock. */
+static inline struct hm_pool_frame_ hm_pool_load_block_(hm_pte_t *root, uint64_t block)
+{
+	const uint32_t link = hm_pool_find_(root, block);
+
+	return link ? hm_pool_load_(root, link - 1) : hm_pool_load_none_();
+}
+
+/* Puts a frame into its bucket, of that many. */
+static inline void hm_pool_chain_(hm_pte_t *root, uint32_t number, uint32_t frames)
+{
+	hm_pte_t *words = hm_pool_frame_(root, number);
+	const uint64_t block = hm_pool_get_(words + HM_POOL_BLOCK_) & ~HM_POOL_FLAGS_;
+	hm_pte_t *bucket = hm_pool_frame_(root, hm_pool_bucket_(block, frames));
+
+	hm_pool_put_half_(words, HM_POOL_CHAIN_, hm_pool_half_(bucket, HM_POOL_BUCKET_));
+	hm_pool_put_half_(bucket, HM_POOL_BUCKET_, number + 1);
+}
+
+/* Puts all frames of a bucket where they belong among that many. */
+static inline void hm_pool_rehash_(hm_pte_t *root, uint32_t bucket, uint32_t frames)
+{
+	hm_pte_t *words = hm_pool_frame_(root, bucket);
+	uint32_t link = hm_pool_half_(words, HM_POOL_BUCKET_);
+
+	hm_pool_put_half_(words, HM_POOL_BUCKET_, 0);
+	while (link) {
+		const uint32_t next = hm_pool_half_(hm_pool_frame_(root, link - 1), HM_POOL_CHAIN_);
+
+		hm_pool_chain_(root, link - 1, frames);
+		link = next;
+	}
+}
+
+/* Whatever links that frame by hash links another, number + 1. */
+static inline void hm_pool_relink_(hm_pte_t *root, const struct hm_pool_frame_ *frame,
+				   uint32_t frames, uint32_t to)
+{
+	hm_pte_t *words = hm_pool_frame_(root, hm_pool_bucket_(frame->block, frames));
+	uint32_t half = HM_POOL_BUCKET_;
+
+	while (hm_pool_half_(words, half) != frame->number + 1) {
+		words = hm_pool_frame_(root, hm_pool_half_(words, half) - 1);
+		half = HM_POOL_CHAIN_;
+	}
+	hm_pool_put_half_(words, half, to);
+}
+
+/* ---- the lock ---- */
+
+/* With the lock, locked metadata are open to this context. */
+static inline hm_kpkeys_token_t hm_pool_lock_(struct hm_pgtable_pool *pool)
+{
+	const bool waited = hm_port_pgtable_pool_lock(pool);
+
+	pool->counts.lock_waits += waited;
+#if HM_PORT_PGTABLE_POOL_LOCKED
+	return hm_kpkeys_enter_pgtables();
+#else
+	return hm_kpkeys_none();
+#endif
+}
+
+static inline void hm_pool_unlock_(struct hm_pgtable_pool *pool, hm_kpkeys_token_t guard)
+{
+	hm_kpkeys_leave(guard);
+	hm_port_pgtable_pool_unlock(pool);
+}
+
+/* ---- pages from frames and back; with the lock ---- */
+
+/* Pages in use, and in magazines; with the lock. */
+static inline uint64_t hm_pool_in_use_(const struct hm_pgtable_pool *pool)
+{
+	return pool->present - pool->free - pool->quarantined -
+	       (HM_PORT_PGTABLE_POOL_LOCKED ? pool->metadata : 0);
+}
+
+/* What the frames say, where the counts were overwritten. */
+static HM_COLD_ void hm_pool_recount_(struct hm_pgtable_pool *pool, hm_pte_t *root)
+{
+	uint32_t number;
+
+	pool->free = pool->present = pool->empty = pool->loose = 0;
+	for (number = 0; number < hm_pool_half_(root, HM_POOL_FRAMES_); number++) {
+		const struct hm_pool_frame_ frame = hm_pool_load_(root, number);
+
+		hm_pool_count_(pool, &frame, 1);
+	}
+}
+
+/*
+ * Up to n pages, which get that state, as long as more than keep are free: those that cannot be given back
+ * anyway, then of the fullest block, then loose ones. How many.
+ */
+static HM_NOINLINE_ unsigned int hm_pool_take_(struct hm_pgtable_pool *pool, unsigned int n,
+					       uint64_t keep, unsigned int state, hm_pa_t *pages)
+{
+	hm_pte_t *root = hm_pool_root_(pool);
+	unsigned int taken = 0;
+
+	while (taken < n && pool->free > keep) {
+		unsigned int list = HM_POOL_FIXED_, most;
+		struct hm_pool_frame_ frame, before;
+
+		if (!hm_pool_half_(root + HM_POOL_HEADS_, list))
+			list = hm_pool_fullest_(root);
+		if (list == HM_POOL_NO_LIST_)
+			list = HM_POOL_LOOSE_;
+		if (!hm_pool_half_(root + HM_POOL_HEADS_, list)) {
+			hm_pool_recount_(pool, root);
+			break;
+		}
+		before = frame = hm_pool_load_(root,
+					       hm_pool_half_(root + HM_POOL_HEADS_, list) - 1);
+		most = n - taken;
+		if (most > pool->free - keep)
+			most = (unsigned int)(pool->free - keep);
+		if (most > frame.free)
+			most = frame.free;
+		for (; most; most--) {
+			const unsigned int page = frame.first;
+
+			frame.first = hm_pool_state_(frame.words, page);
+			frame.free--;
+			hm_pool_put_state_(frame.words, page, state);
+			pages[taken++] = hm_pool_page_(&frame, page);
+		}
+		hm_pool_update_(pool, root, &before, &frame);
+	}
+	if (pool->demand < hm_pool_in_use_(pool))
+		pool->demand = hm_pool_in_use_(pool);
+	return taken;
+}
+
+/* A page of a frame is free. */
+static inline void hm_pool_free_page_(struct hm_pool_frame_ *frame, unsigned int page)
+{
+	hm_pool_put_state_(frame->words, page, frame->free ? frame->first : HM_POOL_LAST_);
+	frame->first = page;
+	frame->free++;
+}
+
+/* The frame of that page, if it is one and in that state. */
+static inline bool hm_pool_check_(hm_pte_t *root, hm_pa_t page, unsigned int state,
+				  struct hm_pool_frame_ *frame)
+{
+	const uint32_t link = hm_pool_find_(root, hm_pool_block_of_(page));
+
+	if (!link || (page.val & (hm_pool_page_bytes_() - 1)))
+		return false;
+	*frame = hm_pool_load_(root, link - 1);
+	return hm_pool_state_(frame->words, hm_pool_index_of_(page)) == state;
+}
+
+/* Pages in that state are free again. How many were not in it, which stay as they are. Each is read once: they
+ * may be in memory that others write. */
+static HM_NOINLINE_ unsigned int hm_pool_return_(struct hm_pgtable_pool *pool, unsigned int n,
+						 unsigned int state, const hm_pa_t *pages)
+{
+	hm_pte_t *root = hm_pool_root_(pool);
+	struct hm_pool_frame_ frame = hm_pool_load_none_(), before = frame;
+	unsigned int wrong = 0, i;
+
+	for (i = 0; i < n; i++) {
+		const hm_pa_t page = { __atomic_load_n(&pages[i].val, __ATOMIC_RELAXED) };
+
+		if (!frame.words || hm_pool_block_of_(page) != frame.block) {
+			if (frame.words)
+				hm_pool_update_(pool, root, &before, &frame);
+			frame = hm_pool_load_block_(root, hm_pool_block_of_(page));
+			before = frame;
+		}
+		if (!frame.words || (page.val & (hm_pool_page_bytes_() - 1)) ||
+		    hm_pool_state_(frame.words, hm_pool_index_of_(page)) != state)
+			wrong++;
+		else
+			hm_pool_free_page_(&frame, hm_pool_index_of_(page));
+	}
+	if (frame.words)
+		hm_pool_update_(pool, root, &before, &frame);
+	return wrong;
+}
+
+/* ---- the reserve ---- */
+
+/* What allocations with those flags leave free. */
+static inline uint64_t hm_pool_keep_(const struct hm_pgtable_pool *pool, unsigned int flags)
+{
+	const unsigned int splits = flags & HM_PGTABLE_POOL_RESERVE ? 1 : 2;
+
+	return hm_pool_get_(hm_pool_root_(pool) + HM_POOL_RESERVED_) +
+	       splits * HM_PORT_PGTABLE_POOL_TABLES;
+}
+
+/* Tokens hold back that many pages more; with the lock. */
+static inline void hm_pool_add_reserved_(struct hm_pgtable_pool *pool, uint64_t pages)
+{
+	hm_pte_t *word = hm_pool_root_(pool) + HM_POOL_RESERVED_;
+
+	if (pages)
+		hm_pool_put_(word, hm_pool_get_(word) + pages);
+}
+
+/* As many pages as there are, up to that many, are the token's; with the lock. */
+static inline void hm_pool_hold_back_(struct hm_pgtable_pool *pool, uint64_t pages,
+				      struct hm_pgtable_pool_token *token)
+{
+	const uint64_t reserved = hm_pool_get_(hm_pool_root_(pool) + HM_POOL_RESERVED_);
+	const uint64_t left = pool->free > reserved ? pool->free - reserved : 0;
+
+	token->pages = pages < left ? pages : left;
+	hm_pool_add_reserved_(pool, token->pages);
+}
+
+/*
+ * A page of those that the token holds back, of any contents; false if it holds none. Context of allocations
+ * that do not sleep, also within hm_port_pgtable_pool_set_key().
+ */
+static inline bool hm_pgtable_pool_take(struct hm_pgtable_pool *pool,
+					struct hm_pgtable_pool_token *token, hm_pa_t *page)
+{
+	hm_kpkeys_token_t guard;
+	bool taken;
+
+	if (!token->pages)
+		return false;
+	guard = hm_pool_lock_(pool);
+	taken = hm_pool_take_(pool, 1, 0, HM_POOL_USED_, page);
+	if (taken) {
+		token->pages--;
+		hm_pool_add_reserved_(pool, ~UINT64_C(0));
+	}
+	hm_pool_unlock_(pool, guard);
+	return taken;
+}
+
+/* What is left of the token is anyone's. Context as above. */
+static inline void hm_pgtable_pool_unreserve(struct hm_pgtable_pool *pool,
+					     struct hm_pgtable_pool_token *token)
+{
+	const hm_kpkeys_token_t guard = hm_pool_lock_(pool);
+
+	hm_pool_add_reserved_(pool, 0 - token->pages);
+	token->pages = 0;
+	hm_pool_unlock_(pool, guard);
+}
+
+/* ---- magazines ---- */
+
+/* The shrinker will look for the pages that it had. */
+static HM_COLD_ void hm_pool_suspect_(struct hm_pgtable_pool *pool)
+{
+	__atomic_store_n(&pool->suspect, true, __ATOMIC_RELAXED);
+	HM_BUG("pgtable_pool: a magazine was overwritten");
+}
+
+/* Gives back all pages of a magazine but that many; with the lock. What is read of it is read once: where
+ * metadata are locked, others may write it. */
+static inline void hm_pool_drain_(struct hm_pgtable_pool *pool,
+				  struct hm_pgtable_pool_magazine *magazine, unsigned int cpu,
+				  unsigned int keep)
+{
+	const hm_pa_t last = { __atomic_load_n(&magazine->last, __ATOMIC_RELAXED) - 1 };
+	const uint32_t said = __atomic_load_n(&magazine->pages, __ATOMIC_RELAXED);
+	const uint32_t pages = said > HM_PORT_PGTABLE_POOL_MAGAZINE ? 0 : said;
+	const uint32_t n = pages > keep ? pages - keep : 0;
+	unsigned int wrong = hm_pool_return_(pool, n, HM_POOL_CACHED_ | cpu, magazine->page), i;
+
+	if (!keep && last.val != ~UINT64_C(0)) {
+		wrong += hm_pool_return_(pool, 1, HM_POOL_CACHED_ | cpu, &last);
+		magazine->last = 0;
+	}
+	for (i = n; i < pages; i++)
+		magazine->page[i - n] = magazine->page[i];
+	magazine->pages = pages - n;
+	if (wrong || said != pages)
+		hm_pool_suspect_(pool);
+}
+
+#if HM_PORT_PGTABLE_POOL_MAGAZINE
+/* Into this CPU's magazine, pinned: by the lock where metadata are locked, otherwise without. False: it is
+ * closed. */
+static HM_ALWAYS_INLINE_ bool hm_pool_enter_(struct hm_pgtable_pool *pool,
+					     struct hm_pgtable_pool_magazine *magazine,
+					     hm_kpkeys_token_t *guard)
+{
+#if HM_PORT_PGTABLE_POOL_LOCKED
+	(void)magazine;
+	*guard = hm_pool_lock_(pool);
+	return true;
+#else
+	(void)pool;
+	*guard = hm_kpkeys_none();
+	__atomic_store_n(&magazine->busy, 1, __ATOMIC_RELAXED);
+	/* Against the shrinker: its hm_port_pgtable_pool_fence() is the barrier on both sides. */
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	return HM_LIKELY_(!__atomic_load_n(&magazine->closed, __ATOMIC_ACQUIRE));
+#endif
+}
+
+static HM_ALWAYS_INLINE_ void hm_pool_exit_(struct hm_pgtable_pool *pool,
+					    struct hm_pgtable_pool_magazine *magazine,
+					    hm_kpkeys_token_t guard)
+{
+#if HM_PORT_PGTABLE_POOL_LOCKED
+	(void)magazine;
+	hm_pool_unlock_(pool, guard);
+#else
+	(void)pool, (void)guard;
+	__atomic_store_n(&magazine->busy, 0, __ATOMIC_RELEASE);
+#endif
+}
+
+#if HM_PORT_PGTABLE_POOL_LOCKED
+/* The page changes from one state to another, if it is in that one; inside of the magazine. */
+static inline bool hm_pool_change_(struct hm_pgtable_pool *pool,
+				   struct hm_pgtable_pool_magazine *magazine, hm_pa_t page,
+				   unsigned int from, unsigned int to)
+{
+	struct hm_pool_frame_ frame;
+
+	(void)magazine;
+	if (!hm_pool_check_(hm_pool_root_(pool), page, from, &frame))
+		return false;
+	hm_pool_put_state_(frame.words, hm_pool_index_of_(page), to);
+	return true;
+}
+#else
+/* The magazine remembers the frame of that page; false if there is none. */
+static HM_NOINLINE_ bool hm_pool_remember_(struct hm_pgtable_pool *pool,
+					   struct hm_pgtable_pool_magazine *magazine, hm_pa_t page)
+{
+	hm_pte_t *root = hm_pool_root_(pool);
+	const uint32_t link = hm_pool_find_(root, hm_pool_block_of_(page));
+
+	if (!link)
+		return false;
+	magazine->block = hm_pool_block_of_(page);
+	magazine->bytes = hm_pool_block_bytes_();
+	magazine->states = (uint16_t *)(void *)(hm_pool_frame_(root, link - 1) + HM_POOL_STATES_);
+	return true;
+}
+
+/* The page changes from one state to another, if it is in that one; inside of the magazine. */
+static HM_ALWAYS_INLINE_ bool hm_pool_change_(struct hm_pgtable_pool *pool,
+					      struct hm_pgtable_pool_magazine *magazine,
+					      hm_pa_t page, unsigned int from, unsigned int to)
+{
+	hm_pool_state_t_ *state;
+
+	if (HM_UNLIKELY_(page.val - magazine->block >= magazine->bytes) &&
+	    !hm_pool_remember_(pool, magazine, page))
+		return false;
+	state = magazine->states + ((page.val - magazine->block) >> hm_port_pgtable_shift(0));
+	if (HM_UNLIKELY_(__atomic_load_n(state, __ATOMIC_RELAXED) != from))
+		return false;
+	__atomic_store_n(state, (uint16_t)to, __ATOMIC_RELAXED);
+	return true;
+}
+#endif
+
+/* A page of this CPU's magazine. */
+static HM_ALWAYS_INLINE_ bool hm_pool_pop_(struct hm_pgtable_pool *pool, hm_pa_t *page)
+{
+	const unsigned int cpu = hm_port_pgtable_pool_pin(pool);
+	struct hm_pgtable_pool_magazine *magazine = hm_port_pgtable_pool_magazine(pool, cpu);
+	bool popped = false, found = false;
+	hm_kpkeys_token_t guard;
+
+	if (hm_pool_enter_(pool, magazine, &guard)) {
+		const uint64_t last = __atomic_load_n(&magazine->last, __ATOMIC_RELAXED);
+
+		if (HM_LIKELY_(last)) {
+			page->val = last - 1;
+			magazine->last = 0;
+			found = true;
+		} else {
+			const uint32_t below = __atomic_load_n(&magazine->pages, __ATOMIC_RELAXED) -
+					       1;
+
+			found = below < HM_PORT_PGTABLE_POOL_MAGAZINE;
+			if (HM_LIKELY_(found)) {
+				page->val = __atomic_load_n(&magazine->page[below].val,
+							    __ATOMIC_RELAXED);
+				magazine->pages = below;
+			}
+		}
+		popped = found && hm_pool_change_(pool, magazine, *page, HM_POOL_CACHED_ | cpu,
+						  HM_POOL_USED_);
+	}
+	hm_pool_exit_(pool, magazine, guard);
+	hm_port_pgtable_pool_unpin(pool);
+	if (HM_UNLIKELY_(found && !popped))
+		hm_pool_suspect_(pool);
+	return popped;
+}
+
+/* The page goes there, if it was in use and there is place. */
+static HM_ALWAYS_INLINE_ bool hm_pool_push_(struct hm_pgtable_pool *pool, hm_pa_t page)
+{
+	const unsigned int cpu = hm_port_pgtable_pool_pin(pool);
+	struct hm_pgtable_pool_magazine *magazine = hm_port_pgtable_pool_magazine(pool, cpu);
+	hm_kpkeys_token_t guard;
+	bool pushed = false;
+
+	if (hm_pool_enter_(pool, magazine, &guard)) {
+		const uint32_t pages = __atomic_load_n(&magazine->pages, __ATOMIC_RELAXED);
+
+		pushed = pages < HM_PORT_PGTABLE_POOL_MAGAZINE &&
+			 !(page.val & (hm_pool_page_bytes_() - 1)) &&
+			 hm_pool_change_(pool, magazine, page, HM_POOL_USED_,
+					 HM_POOL_CACHED_ | cpu);
+		if (HM_LIKELY_(pushed)) {
+			if (HM_LIKELY_(!magazine->last)) {
+				magazine->last = page.val + 1;
+			} else {
+				magazine->page[pages] = page;
+				magazine->pages = pages + 1;
+			}
+		}
+	}
+	hm_pool_exit_(pool, magazine, guard);
+	hm_port_pgtable_pool_unpin(pool);
+	return pushed;
+}
+#else
+static inline bool hm_pool_pop_(struct hm_pgtable_pool *pool, hm_pa_t *page)
+{
+	(void)pool, (void)page;
+	return false;
+}
+
+static inline bool hm_pool_push_(struct hm_pgtable_pool *pool, hm_pa_t page)
+{
+	(void)pool, (void)page;
+	return false;
+}
+#endif
+
+/* Pages that are said to be in magazines, all of which are empty, are free. With the lock. */
+static HM_COLD_ void hm_pool_sweep_(struct hm_pgtable_pool *pool)
+{
+	hm_pte_t *root = hm_pool_root_(pool);
+	uint32_t number;
+
+	for (number = 0; number < hm_pool_half_(root, HM_POOL_FRAMES_); number++) {
+		struct hm_pool_frame_ frame = hm_pool_load_(root, number), before = frame;
+		unsigned int page;
+
+		for (page = 0; page < HM_POOL_PAGES_; page++)
+			if (hm_pool_is_cached_(hm_pool_state_(frame.words, page)))
+				hm_pool_free_page_(&frame, page);
+		hm_pool_update_(pool, root, &before, &frame);
+	}
+	pool->suspect = false;
+}
+
+static inline void hm_pool_set_closed_(struct hm_pgtable_pool *pool, uint32_t closed)
+{
+	struct hm_pgtable_pool_magazine *magazine;
+	unsigned int cpu;
+
+	for (cpu = 0; (magazine = hm_port_pgtable_pool_magazine(pool, cpu)); cpu++)
+		__atomic_store_n(&magazine->closed, closed, __ATOMIC_RELEASE);
+}
+
+/* Ends what hm_pool_close_() began; with the lock. */
+static inline void hm_pool_open_(struct hm_pgtable_pool *pool)
+{
+	if (HM_PORT_PGTABLE_POOL_MAGAZINE && !HM_PORT_PGTABLE_POOL_LOCKED)
+		hm_pool_set_closed_(pool, 0);
+	pool->shrinking = false;
+}
+
+/*
+ * Empties all magazines. Until hm_pool_open_() nobody looks at frames without the lock, so they may be moved
+ * and removed. False: someone is at it already, or other CPUs cannot be waited for in this context.
+ */
+static HM_NOINLINE_ bool hm_pool_close_(struct hm_pgtable_pool *pool)
+{
+	hm_kpkeys_token_t guard = hm_pool_lock_(pool);
+	const bool fenced = HM_PORT_PGTABLE_POOL_MAGAZINE && !HM_PORT_PGTABLE_POOL_LOCKED;
+	struct hm_pgtable_pool_magazine *magazine;
+	unsigned int cpu;
+	bool alone = !pool->shrinking, still = true;
+
+	if (alone) {
+		pool->shrinking = true;
+		if (fenced)
+			hm_pool_set_closed_(pool, 1);
+	}
+	hm_pool_unlock_(pool, guard);
+	if (!alone)
+		return false;
+	if (fenced) {
+		/* closed before their next look at it; that they are in it before ours. */
+		still = hm_port_pgtable_pool_fence(pool);
+		for (cpu = 0; still && (magazine = hm_port_pgtable_pool_magazine(pool, cpu)); cpu++)
+			while (__atomic_load_n(&magazine->busy, __ATOMIC_ACQUIRE))
+				;
+	}
+	guard = hm_pool_lock_(pool);
+	if (!still)
+		hm_pool_open_(pool);
+	for (cpu = 0; still && HM_PORT_PGTABLE_POOL_MAGAZINE &&
+		      (magazine = hm_port_pgtable_pool_magazine(pool, cpu));
+	     cpu++) {
+		hm_pool_drain_(pool, magazine, cpu, 0);
+		magazine->bytes = 0;
+	}
+	if (still && pool->suspect)
+		hm_pool_sweep_(pool);
+	hm_pool_unlock_(pool, guard);
+	return still;
+}
+
+/*
+ * A CPU that is gone, or about to go and pinned for good: what its magazine has is free. Context of
+ * allocations that do not sleep.
+ */
+static inline void hm_pgtable_pool_cpu_remove(struct hm_pgtable_pool *pool, unsigned int cpu)
+{
+	struct hm_pgtable_pool_magazine *magazine = hm_port_pgtable_pool_magazine(pool, cpu);
+	const hm_kpkeys_token_t guard = hm_pool_lock_(pool);
+
+	if (magazine && HM_PORT_PGTABLE_POOL_MAGAZINE)
+		hm_pool_drain_(pool, magazine, cpu, 0);
+	hm_pool_unlock_(pool, guard);
+}
+
+/* ---- frames come and go; with the lock ---- */
+
+/* How many pages for metadata one more frame takes: the second names others. */
+static inline unsigned int hm_pool_metas_wanted_(const hm_pte_t *root)
+{
+	const uint32_t metas = hm_pool_half_(root, HM_POOL_METAS_);
+
+	if (hm_pool_half_(root, HM_POOL_FRAMES_) < metas * HM_POOL_PER_PAGE_)
+		return 0;
+	return metas >= HM_POOL_DIRECT_ && !((metas - HM_POOL_DIRECT_) % HM_PORT_PGTABLE_ENTRIES)
+		       ? 2
+		       : 1;
+}
+
+static inline void hm_pool_add_metas_(struct hm_pgtable_pool *pool, hm_pte_t *root, unsigned int n,
+				      const hm_pa_t *pages)
+{
+	const uint32_t metas = hm_pool_half_(root, HM_POOL_METAS_);
+
+	if (n > 1)
+		hm_pool_put_(root + HM_POOL_DIRECTORY_ + HM_POOL_DIRECT_ +
+				     (metas - HM_POOL_DIRECT_) / HM_PORT_PGTABLE_ENTRIES,
+			     pages[1].val);
+	if (n) {
+		hm_pool_put_(hm_pool_directory_(root, metas), pages[0].val);
+		hm_pool_put_half_(root, HM_POOL_METAS_, metas + 1);
+	}
+	pool->metadata += n;
+}
+
+/* A new frame, which says of no page that it is the pool's. There is a place for it. */
+static inline uint32_t hm_pool_new_(hm_pte_t *root, uint64_t block)
+{
+	const uint32_t number = hm_pool_half_(root, HM_POOL_FRAMES_);
+	hm_pte_t *words = hm_pool_frame_(root, number);
+	unsigned int i;
+
+	hm_pool_put_(words + HM_POOL_BLOCK_, block);
+	for (i = HM_POOL_COUNTS_; i < HM_POOL_STATES_; i++)
+		hm_pool_put_(words + i, 0);
+	hm_pool_put_states_(words, 0, HM_POOL_PAGES_, HM_POOL_ABSENT_);
+	hm_pool_put_half_(root, HM_POOL_FRAMES_, number + 1);
+	/* A place more is a bucket more: it takes its own out of one other. */
+	if (number)
+		hm_pool_rehash_(root, number ^ UINT32_C(1) << (31 - __builtin_clz(number)),
+				number + 1);
+	hm_pool_chain_(root, number, number + 1);
+	return number;
+}
+
+/* Forgets a frame: the last one takes its place. Magazines are closed. */
+static inline void hm_pool_remove_(hm_pte_t *root, const struct hm_pool_frame_ *frame)
+{
+	const uint32_t last = hm_pool_half_(root, HM_POOL_FRAMES_) - 1;
+	hm_pte_t *words = frame->words;
+	struct hm_pool_frame_ moved;
+	unsigned int i;
+
+	hm_pool_relink_(root, frame, last + 1, hm_pool_half_(frame->words, HM_POOL_CHAIN_));
+	hm_pool_rehash_(root, last, last);
+	if (last != frame->number) {
+		unsigned int list;
+		uint32_t bucket;
+
+		moved = hm_pool_load_(root, last);
+		list = hm_pool_list_of_(&moved);
+		hm_pool_unlist_(root, &moved, list);
+		hm_pool_relink_(root, &moved, last, frame->number + 1);
+		bucket = hm_pool_half_(words, HM_POOL_BUCKET_); /* the place's own */
+		for (i = 0; i < HM_POOL_FRAME_; i++)
+			hm_pool_put_(words + i, hm_pool_get_(moved.words + i));
+		hm_pool_put_half_(words, HM_POOL_BUCKET_, bucket);
+		moved.words = words;
+		moved.number = frame->number;
+		hm_pool_enlist_(root, &moved, list);
+	}
+	hm_pool_put_half_(root, HM_POOL_FRAMES_, last);
+}
+
+/* A page for metadata out of the pool; false if there is none. */
+static inline bool hm_pool_take_meta_(struct hm_pgtable_pool *pool, hm_pte_t *root, hm_pa_t *page)
+{
+	struct hm_pool_frame_ frame, before;
+
+	if (!hm_pool_take_(pool, 1, 0, HM_POOL_HELD_, page) ||
+	    !hm_pool_check_(root, *page, HM_POOL_HELD_, &frame))
+		return false;
+	before = frame;
+	frame.metas++;
+	hm_pool_put_state_(frame.words, hm_pool_index_of_(*page), HM_POOL_META_);
+	hm_pool_update_(pool, root, &before, &frame);
+	return true;
+}
+
+/* That page of metadata is free: it may be the last of its block that was not. */
+static inline void hm_pool_free_meta_(struct hm_pgtable_pool *pool, hm_pte_t *root, hm_pa_t page)
+{
+	struct hm_pool_frame_ frame, before;
+
+	if (!hm_pool_check_(root, page, HM_POOL_META_, &frame))
+		return;
+	before = frame;
+	frame.metas--;
+	hm_pool_free_page_(&frame, hm_pool_index_of_(page));
+	hm_pool_update_(pool, root, &before, &frame);
+}
+
+/*
+ * These pages, all of one block, are the pool's from here on: free, in use, or held. With metadata unlocked
+ * there are pages for them in metas; those that were used are no longer named there.
+ */
+static HM_NOINLINE_ int hm_pool_add_(struct hm_pgtable_pool *pool, hm_pa_t pa, unsigned int pages,
+				     unsigned int state, uint64_t flags, hm_pa_t *metas)
+{
+	hm_pte_t *root = hm_pool_root_(pool);
+	const uint64_t block = hm_pool_block_of_(pa);
+	const unsigned int start = hm_pool_index_of_(pa);
+	uint32_t link = hm_pool_find_(root, block);
+	unsigned int i, wanted = 0, carved = 0;
+	struct hm_pool_frame_ frame, before;
+
+	if (link) {
+		frame = hm_pool_load_(root, link - 1);
+		for (i = start; i < start + pages; i++)
+			if (hm_pool_state_(frame.words, i) != HM_POOL_ABSENT_)
+				return -HM_EEXIST;
+	} else {
+		wanted = hm_pool_metas_wanted_(root);
+		if (wanted && hm_pool_half_(root, HM_POOL_METAS_) == HM_POOL_METAS_MAX_)
+			return -HM_ENOMEM;
+		for (i = 0; HM_PORT_PGTABLE_POOL_LOCKED && i < wanted; i++) {
+			/* Of what comes, from the end; else of what there is. */
+			if (state == HM_POOL_LAST_ && pages > carved) {
+				carved++;
+				metas[i].val = pa.val + (pages - carved) * hm_pool_page_bytes_();
+			} else if (!hm_pool_take_meta_(pool, root, &metas[i])) {
+				while (i--)
+					hm_pool_free_meta_(pool, root, metas[i]);
+				return -HM_ENOMEM;
+			}
+		}
+		hm_pool_add_metas_(pool, root, wanted, metas);
+		for (i = 0; i < wanted; i++)
+			metas[i].val = 0;
+		link = hm_pool_new_(root, block) + 1;
+		frame = hm_pool_load_(root, link - 1);
+	}
+	before = frame;
+	if (state != HM_POOL_LAST_ || pages != HM_POOL_PAGES_ || (flags & HM_POOL_ADOPTED_))
+		flags |= HM_POOL_PIECES_;
+	frame.flags |= flags;
+	frame.present += pages;
+	frame.metas += carved;
+	hm_pool_put_states_(frame.words, start + pages - carved, carved, HM_POOL_META_);
+	if (state == HM_POOL_LAST_)
+		for (i = start + pages - carved; i-- > start;)
+			hm_pool_free_page_(&frame, i);
+	else
+		hm_pool_put_states_(frame.words, start, pages, state);
+	hm_pool_update_(pool, root, &before, &frame);
+	if (flags & HM_POOL_BARE_)
+		pool->unprotected += pages;
+	if (state == HM_POOL_HELD_)
+		pool->quarantined += pages;
+	return 0;
+}
+
+/* ---- refill: may sleep ---- */
+
+/* A key change of pages that no frame has yet. */
+static inline int hm_pool_set_key_(struct hm_pgtable_pool *pool, hm_pa_t pa, unsigned int pages,
+				   unsigned int key, struct hm_pgtable_pool_token *tables)
+{
+	const int error = hm_port_pgtable_pool_set_key(pool, pa, pages, key, tables);
+	const hm_kpkeys_token_t guard = hm_pool_lock_(pool);
+
+	pool->counts.key_changes++;
+	pool->counts.key_failures += error != 0;
+	hm_pool_unlock_(pool, guard);
+	return error;
+}
+
+/* Makes such pages the pool's, or leaves them to the kernel; with a token for the tables of both key changes. */
+static inline int hm_pool_accept_(struct hm_pgtable_pool *pool, hm_pa_t pa, unsigned int pages,
+				  hm_pa_t *metas, struct hm_pgtable_pool_token *tables)
+{
+	const uint64_t flags = hm_pool_is_protected_(pool) ? 0 : HM_POOL_BARE_;
+	int error = 0, undone;
+	hm_kpkeys_token_t guard;
+
+	if (!flags)
+		error = hm_pool_set_key_(pool, pa, pages, HM_KEY_PGTABLES, tables);
+	if (!error) {
+		guard = hm_pool_lock_(pool);
+		error = hm_pool_add_(pool, pa, pages, HM_POOL_LAST_, flags, metas);
+		pool->counts.refills += !error;
+		pool->counts.loose_refills += !error && pages < HM_POOL_PAGES_;
+		hm_pool_unlock_(pool, guard);
+		if (!error)
+			return 0;
+		undone = flags ? 0 : -HM_EIO;
+	} else {
+		undone = error == -HM_EIO ? error : 0;
+	}
+	if (undone)
+		undone = hm_pool_set_key_(pool, pa, pages, HM_KEY_DEFAULT, tables);
+	if (!undone) {
+		hm_port_pgtable_pool_give(pool, pa, pages);
+		return error;
+	}
+	/* Nobody gets them. Where there is no place even for a frame, they are counted and nothing else. */
+	guard = hm_pool_lock_(pool);
+	if (hm_pool_add_(pool, pa, pages, HM_POOL_HELD_, flags, metas))
+		pool->quarantined += pages;
+	hm_pool_unlock_(pool, guard);
+	return error;
+}
+
+/* The pages that the next frame takes for metadata, from the kernel: 0 for those that it does not. */
+static inline bool hm_pool_get_metas_(struct hm_pgtable_pool *pool, hm_pa_t *metas)
+{
+	hm_kpkeys_token_t guard;
+	unsigned int i, wanted;
+
+	metas[0].val = metas[1].val = 0;
+	if (HM_PORT_PGTABLE_POOL_LOCKED)
+		return true;
+	guard = hm_pool_lock_(pool);
+	wanted = hm_pool_metas_wanted_(hm_pool_root_(pool));
+	hm_pool_unlock_(pool, guard);
+	for (i = 0; i < wanted; i++) {
+		if (!hm_port_pgtable_pool_memory(pool, 0, &metas[i])) {
+			metas[i].val = 0;
+			if (i)
+				hm_port_pgtable_pool_give(pool, metas[0], 1);
+			return false;
+		}
+	}
+	return true;
+}
+
+static inline void hm_pool_put_metas_(struct hm_pgtable_pool *pool, const hm_pa_t *metas)
+{
+	unsigned int i;
+
+	for (i = 0; !HM_PORT_PGTABLE_POOL_LOCKED && i < 2; i++)
+		if (metas[i].val)
+			hm_port_pgtable_pool_give(pool, metas[i], 1);
+}
+
+static inline bool hm_pool_has_more_(struct hm_pgtable_pool *pool, unsigned int flags,
+				     uint64_t pages)
+{
+	const hm_kpkeys_token_t guard = hm_pool_lock_(pool);
+	const bool more = pool->free >= hm_pool_keep_(pool, flags) + pages;
+
+	hm_pool_unlock_(pool, guard);
+	return more;
+}
+
+/* A block, or the largest piece that is to be had; with the refill lock. */
+static HM_NOINLINE_ int hm_pool_refill_alone_(struct hm_pgtable_pool *pool, unsigned int flags)
+{
+	unsigned int order = HM_PORT_PGTABLE_POOL_ORDER;
+	struct hm_pgtable_pool_token tables;
+	hm_kpkeys_token_t guard;
+	hm_pa_t pa, metas[2];
+	int error;
+
+	if (!hm_pool_get_metas_(pool, metas))
+		return -HM_ENOMEM;
+	while (!hm_port_pgtable_pool_memory(pool, order, &pa)) {
+		if (order--)
+			continue;
+		hm_pool_put_metas_(pool, metas);
+		/* What others have in their magazines is better than nothing. */
+		if (hm_pool_close_(pool)) {
+			guard = hm_pool_lock_(pool);
+			hm_pool_open_(pool);
+			hm_pool_unlock_(pool, guard);
+		}
+		return hm_pool_has_more_(pool, flags, 1) ? 0 : -HM_ENOMEM;
+	}
+	guard = hm_pool_lock_(pool);
+	hm_pool_hold_back_(pool, HM_PORT_PGTABLE_POOL_TABLES, &tables);
+	hm_pool_unlock_(pool, guard);
+	error = hm_pool_accept_(pool, pa, 1u << order, metas, &tables);
+	hm_pgtable_pool_unreserve(pool, &tables);
+	hm_pool_put_metas_(pool, metas);
+	return error;
+}
+
+/* Until that many pages more are free than allocations with those flags leave. */
+static HM_NOINLINE_ int hm_pool_refill_(struct hm_pgtable_pool *pool, unsigned int flags,
+					uint64_t pages)
+{
+	int error = 0;
+
+	if (!hm_port_pgtable_pool_refill_lock(pool))
+		return -HM_EBUSY;
+	while (!error && !hm_pool_has_more_(pool, flags, pages))
+		error = hm_pool_refill_alone_(pool, flags);
+	hm_port_pgtable_pool_refill_unlock(pool);
+	return error;
+}
+
+/* ---- allocation ---- */
+
+static inline void hm_pool_zero_(hm_pa_t page)
+{
+	const hm_pte_t none = { 0 };
+
+	hm_pte_fill(hm_port_pgtable_map(page), HM_PORT_PGTABLE_ENTRIES, none, 0);
+}
+
+/* A page from frames, and a half of this CPU's magazine with it. */
+static inline bool hm_pool_alloc_from_frames_(struct hm_pgtable_pool *pool, unsigned int flags,
+					      hm_pa_t *page)
+{
+	const unsigned int cpu = hm_port_pgtable_pool_pin(pool);
+	const unsigned int half = HM_PORT_PGTABLE_POOL_MAGAZINE / 2;
+	struct hm_pgtable_pool_magazine *magazine = hm_port_pgtable_pool_magazine(pool, cpu);
+	const hm_kpkeys_token_t guard = hm_pool_lock_(pool);
+	const bool taken = hm_pool_take_(pool, 1, hm_pool_keep_(pool, flags), HM_POOL_USED_, page);
+	const uint32_t pages = __atomic_load_n(&magazine->pages, __ATOMIC_RELAXED);
+
+	if (half && taken && !magazine->closed && pages < half)
+		magazine->pages = pages + hm_pool_take_(pool, half - pages, hm_pool_keep_(pool, 0),
+							HM_POOL_CACHED_ | cpu,
+							magazine->page + pages);
+	hm_pool_unlock_(pool, guard);
+	hm_port_pgtable_pool_unpin(pool);
+	return taken;
+}
+
+static HM_NOINLINE_ int hm_pool_alloc_slowly_(struct hm_pgtable_pool *pool, unsigned int flags,
+					      hm_pa_t *page)
+{
+	while (!hm_pool_alloc_from_frames_(pool, flags, page)) {
+		int error = -HM_ENOMEM;
+
+		if (flags & HM_PGTABLE_POOL_MAY_SLEEP)
+			error = hm_pool_refill_(pool, flags, 1);
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+/*
+ * A page for a table, with the key from hm_pgtable_pool_protect() on. flags are of HM_PGTABLE_POOL_MAY_SLEEP,
+ * _ZERO (else any contents) and _RESERVE. 0, -HM_ENOMEM, -HM_EBUSY, or what a key change said.
+ */
+static inline HM_MUST_USE_ int hm_pgtable_pool_alloc(struct hm_pgtable_pool *pool,
+						     unsigned int flags, hm_pa_t *page)
+{
+	if (HM_UNLIKELY_(!hm_pool_pop_(pool, page))) {
+		const int error = hm_pool_alloc_slowly_(pool, flags, page);
+
+		if (error)
+			return error;
+	}
+	if (flags & HM_PGTABLE_POOL_ZERO)
+		hm_pool_zero_(*page);
+	return 0;
+}
+
+/* The same for n pages, all or none; not from the magazine. */
+static inline HM_MUST_USE_ int hm_pgtable_pool_alloc_batch(struct hm_pgtable_pool *pool,
+							   unsigned int flags, hm_pa_t *pages,
+							   unsigned int n)
+{
+	unsigned int taken = 0, i;
+	int error;
+
+	for (;;) {
+		const hm_kpkeys_token_t guard = hm_pool_lock_(pool);
+		const uint64_t keep = hm_pool_keep_(pool, flags);
+
+		if (pool->free >= keep + n) {
+			taken = hm_pool_take_(pool, n, keep, HM_POOL_USED_, pages);
+			if (taken < n) /* free was overwritten */
+				(void)hm_pool_return_(pool, taken, HM_POOL_USED_, pages);
+		}
+		hm_pool_unlock_(pool, guard);
+		if (taken == n)
+			break;
+		error = flags & HM_PGTABLE_POOL_MAY_SLEEP ? hm_pool_refill_(pool, flags, n)
+							  : -HM_ENOMEM;
+		if (error)
+			return error;
+	}
+	for (i = 0; flags & HM_PGTABLE_POOL_ZERO && i < n; i++)
+		hm_pool_zero_(pages[i]);
+	return 0;
+}
+
+/* What is wrong with a page that is not in use; with the lock. */
+static HM_COLD_ const char *hm_pool_complaint_(hm_pte_t *root, hm_pa_t page)
+{
+	const uint32_t link = hm_pool_find_(root, hm_pool_block_of_(page));
+	unsigned int state;
+
+	if (page.val & (hm_pool_page_bytes_() - 1))
+		return "pgtable_pool: an address inside of a page was freed";
+	if (!link)
+		return "pgtable_pool: a page of no block of this pool was freed";
+	state = hm_pool_state_(hm_pool_frame_(root, link - 1), hm_pool_index_of_(page));
+	if (hm_pool_is_free_(state) || hm_pool_is_cached_(state))
+		return "pgtable_pool: a page was freed twice";
+	return "pgtable_pool: a page that was not allocated from this pool was freed";
+}
+
+/* n pages to frames; where the magazine is full, the older half of it too. */
+static HM_NOINLINE_ int hm_pool_free_to_frames_(struct hm_pgtable_pool *pool, const hm_pa_t *pages,
+						unsigned int n)
+{
+	const unsigned int cpu = hm_port_pgtable_pool_pin(pool);
+	struct hm_pgtable_pool_magazine *magazine = hm_port_pgtable_pool_magazine(pool, cpu);
+	const hm_kpkeys_token_t guard = hm_pool_lock_(pool);
+	const char *complaint = 0;
+	unsigned int i, wrong;
+
+	if (HM_PORT_PGTABLE_POOL_MAGAZINE && !magazine->closed &&
+	    magazine->pages >= HM_PORT_PGTABLE_POOL_MAGAZINE)
+		hm_pool_drain_(pool, magazine, cpu, HM_PORT_PGTABLE_POOL_MAGAZINE / 2);
+	wrong = hm_pool_return_(pool, n, HM_POOL_USED_, pages);
+	for (i = 0; wrong && i < n && !complaint; i++) {
+		struct hm_pool_frame_ frame;
+
+		/* Those that were right are free by now: if all seem to be, one was there twice. */
+		if (!hm_pool_check_(hm_pool_root_(pool), pages[i], HM_POOL_USED_, &frame))
+			complaint = hm_pool_complaint_(hm_pool_root_(pool), pages[i]);
+	}
+	hm_pool_unlock_(pool, guard);
+	hm_port_pgtable_pool_unpin(pool);
+	if (complaint)
+		HM_BUG(complaint);
+	return wrong ? -HM_EINVAL : 0;
+}
+
+/*
+ * The page is the pool's again. It is linked nowhere, and no walk cache has it: hm_pgtable_invalidate() came
+ * between. Any contents. 0; -HM_EINVAL if it is not a page of this pool that is in use, which is told to HM_BUG
+ * and changes nothing.
+ */
+static inline int hm_pgtable_pool_free(struct hm_pgtable_pool *pool, hm_pa_t page)
+{
+	if (HM_LIKELY_(hm_pool_push_(pool, page)))
+		return 0;
+	return hm_pool_free_to_frames_(pool, &page, 1);
+}
+
+/* The same for n pages, not by the magazine. -HM_EINVAL: there was a wrong one among them; the others are
+ * free. */
+static inline int hm_pgtable_pool_free_batch(struct hm_pgtable_pool *pool, const hm_pa_t *pages,
+					     unsigned int n)
+{
+	return hm_pool_free_to_frames_(pool, pages, n);
+}
+
+/*
+ * That many pages for the token, all-zero before: hm_pgtable_pool_take() gives them, whatever others do
+ * meanwhile. Before any lock; with HM_PGTABLE_POOL_MAY_SLEEP in flags the pool is refilled for it. 0, or
+ * errors as of an allocation.
+ */
+static inline HM_MUST_USE_ int hm_pgtable_pool_reserve(struct hm_pgtable_pool *pool,
+						       unsigned int flags, unsigned int pages,
+						       struct hm_pgtable_pool_token *token)
+{
+	for (;;) {
+		const hm_kpkeys_token_t guard = hm_pool_lock_(pool);
+		const bool enough = pool->free >= hm_pool_keep_(pool, flags) + pages;
+		int error = -HM_ENOMEM;
+
+		if (enough)
+			hm_pool_hold_back_(pool, pages, token);
+		hm_pool_unlock_(pool, guard);
+		if (enough)
+			return 0;
+		if (flags & HM_PGTABLE_POOL_MAY_SLEEP)
+			error = hm_pool_refill_(pool, flags, pages);
+		if (error)
+			return error;
+	}
+}
+
+/* ---- boot ---- */
+
+/* Before anything else: of a pool that is all-zero, as its root page is, which is writable as a table. */
+static inline void hm_pgtable_pool_init(struct hm_pgtable_pool *pool)
+{
+	pool->worth = HM_POOL_PAGES_ / 2;
+}
+
+/* Pages that the kernel has elsewhere, block by block. */
+static inline int hm_pool_bring_(struct hm_pgtable_pool *pool, hm_pa_t pa, unsigned int pages,
+				 unsigned int state)
+{
+	int error = 0;
+
+	while (pages && !error) {
+		const unsigned int left = HM_POOL_PAGES_ - hm_pool_index_of_(pa);
+		const unsigned int n = pages < left ? pages : left;
+		const bool protect = hm_pool_is_protected_(pool);
+		const uint64_t flags = HM_POOL_ADOPTED_ | (protect ? 0 : HM_POOL_BARE_);
+		struct hm_pgtable_pool_token tables;
+		hm_kpkeys_token_t guard;
+		hm_pa_t metas[2];
+
+		if (!hm_pool_get_metas_(pool, metas))
+			return -HM_ENOMEM;
+		guard = hm_pool_lock_(pool);
+		hm_pool_hold_back_(pool, HM_PORT_PGTABLE_POOL_TABLES, &tables);
+		hm_pool_unlock_(pool, guard);
+		if (protect)
+			error = hm_pool_set_key_(pool, pa, n, HM_KEY_PGTABLES, &tables);
+		if (!error) {
+			guard = hm_pool_lock_(pool);
+			error = hm_pool_add_(pool, pa, n, state, flags, metas);
+			hm_pool_unlock_(pool, guard);
+			if (error == -HM_ENOMEM && protect)
+				(void)hm_pool_set_key_(pool, pa, n, HM_KEY_DEFAULT, &tables);
+		}
+		hm_pgtable_pool_unreserve(pool, &tables);
+		hm_pool_put_metas_(pool, metas);
+		pa.val += n * hm_pool_page_bytes_();
+		pages -= n;
+	}
+	return error;
+}
+
+static inline int hm_pool_bring_alone_(struct hm_pgtable_pool *pool, hm_pa_t pa, unsigned int pages,
+				       unsigned int state)
+{
+	int error;
+
+	if (!pages || pa.val & (hm_pool_page_bytes_() - 1))
+		return -HM_EINVAL;
+	if (!hm_port_pgtable_pool_refill_lock(pool))
+		return -HM_EBUSY;
+	error = hm_pool_bring_(pool, pa, pages, state);
+	hm_port_pgtable_pool_refill_unlock(pool);
+	return error;
+}
+
+/*
+ * Consecutive pages that the kernel gives for good: they are served first and never given back. The way to
+ * serve tables before there is a page allocator, and to have the tables for the first key change. 0, or the
+ * first error: what comes before that block's part of the range is the pool's. May sleep.
+ *
+ * They get the key with hm_pgtable_pool_protect(), or at once if that was. Where memory takes keyed stores by
+ * now (HM_KEY_STYLE_STORE) they have it already.
+ */
+static inline HM_MUST_USE_ int hm_pgtable_pool_adopt(struct hm_pgtable_pool *pool, hm_pa_t pa,
+						     unsigned int pages)
+{
+	return hm_pool_bring_alone_(pool, pa, pages, HM_POOL_LAST_);
+}
+
+/* The same for pages that are tables in use: they are protected likewise, and may be freed like any. Locked
+ * metadata need a page that was adopted before. */
+static inline HM_MUST_USE_ int hm_pgtable_pool_register(struct hm_pgtable_pool *pool, hm_pa_t pa,
+							unsigned int pages)
+{
+	return hm_pool_bring_alone_(pool, pa, pages, HM_POOL_USED_);
+}
+
+/* The first page of the frame, from that one on, in a state from first to last; and where the run of such pages
+ * ends. With the lock, or alone. */
+static inline unsigned int hm_pool_find_run_(const struct hm_pool_frame_ *frame, unsigned int page,
+					     unsigned int first, unsigned int last,
+					     unsigned int *end)
+{
+	bool in_run = false;
+
+	for (*end = page; *end < HM_POOL_PAGES_; (*end)++) {
+		const unsigned int state = hm_pool_state_(frame->words, *end);
+		const bool belongs = state >= first && state <= last;
+
+		if (belongs && !in_run)
+			page = *end;
+		if (!belongs && in_run)
+			break;
+		in_run = belongs;
+	}
+	return in_run || *end < HM_POOL_PAGES_ ? page : *end;
+}
+
+/* All pages of a frame get a key. Frames stay where they are: the caller is alone. */
+static inline int hm_pool_set_keys_(struct hm_pgtable_pool *pool, uint32_t number, unsigned int key)
+{
+	struct hm_pgtable_pool_token tables;
+	unsigned int page = 0, end;
+	int error = 0;
+
+	for (; !error; page = end) {
+		hm_kpkeys_token_t guard = hm_pool_lock_(pool);
+		const struct hm_pool_frame_ frame = hm_pool_load_(hm_pool_root_(pool), number);
+
+		page = hm_pool_find_run_(&frame, page, 0, HM_POOL_USED_, &end);
+		hm_pool_hold_back_(pool, HM_PORT_PGTABLE_POOL_TABLES, &tables);
+		hm_pool_unlock_(pool, guard);
+		if (page < end)
+			error = hm_pool_set_key_(pool, hm_pool_page_(&frame, page), end - page, key,
+						 &tables);
+		hm_pgtable_pool_unreserve(pool, &tables);
+		if (page == end)
+			break;
+	}
+	return error;
+}
+
+/* Whether the frame of that number has its key, or gets it. */
+static inline int hm_pool_protect_(struct hm_pgtable_pool *pool, uint32_t number)
+{
+	hm_pte_t *root = hm_pool_root_(pool);
+	hm_kpkeys_token_t guard = hm_pool_lock_(pool);
+	struct hm_pool_frame_ frame = hm_pool_load_(root, number), before;
+	int error;
+
+	hm_pool_unlock_(pool, guard);
+	if (!(frame.flags & HM_POOL_BARE_))
+		return 0;
+	error = hm_pool_set_keys_(pool, number, HM_KEY_PGTABLES);
+	if (error)
+		return error;
+	guard = hm_pool_lock_(pool);
+	before = frame = hm_pool_load_(root, number);
+	frame.flags -= HM_POOL_BARE_;
+	pool->unprotected -= frame.present;
+	hm_pool_update_(pool, root, &before, &frame);
+	hm_pool_unlock_(pool, guard);
+	return 0;
+}
+
+/*
+ * All that the pool has gets its key, its root and metadata too if they are locked, and so does whatever comes
+ * later. When key changes work: at boot, or at once. 0; -HM_EBUSY if the shrinker runs or the refill lock is
+ * not to be had; or what a key change said: call it again, unprotected in the pool's statistics says how many
+ * pages lack the key. May sleep.
+ */
+static inline HM_MUST_USE_ int hm_pgtable_pool_protect(struct hm_pgtable_pool *pool)
+{
+	hm_pte_t *root = hm_pool_root_(pool);
+	struct hm_pgtable_pool_token none = { 0 };
+	hm_kpkeys_token_t guard;
+	uint32_t number;
+	int error = 0;
+
+	if (!hm_port_pgtable_pool_refill_lock(pool))
+		return -HM_EBUSY;
+	if (hm_pool_close_(pool)) {
+		if (HM_PORT_PGTABLE_POOL_LOCKED)
+			error = hm_pool_set_key_(pool, hm_port_pgtable_pool_root(pool), 1,
+						 HM_KEY_PGTABLES, &none);
+		guard = hm_pool_lock_(pool);
+		hm_pool_put_(root + HM_POOL_PROTECTED_, 1);
+		hm_pool_unlock_(pool, guard);
+		for (number = 0; !error && number < hm_pool_half_(root, HM_POOL_FRAMES_); number++)
+			error = hm_pool_protect_(pool, number);
+		guard = hm_pool_lock_(pool);
+		hm_pool_open_(pool);
+		hm_pool_unlock_(pool, guard);
+	} else {
+		error = -HM_EBUSY;
+	}
+	hm_port_pgtable_pool_refill_unlock(pool);
+	return error;
+}
+
+/* ---- the shrinker: alone, with magazines closed ---- */
+
+/* The free pages of a frame, linked anew in ascending order. */
+static inline void hm_pool_link_free_(struct hm_pool_frame_ *frame)
+{
+	unsigned int i;
+
+	frame->free = 0;
+	for (i = HM_POOL_PAGES_; i--;)
+		if (hm_pool_is_free_(hm_pool_state_(frame->words, i)))
+			hm_pool_free_page_(frame, i);
+}
+
+/* Pages for metadata that no frame needs any more; those of the kernel, for hm_pool_put_metas_(). With the
+ * lock. */
+static inline void hm_pool_trim_(struct hm_pgtable_pool *pool, hm_pte_t *root, hm_pa_t *metas)
+{
+	const uint32_t last = hm_pool_half_(root, HM_POOL_METAS_) - 1;
+	unsigned int i, n = 1;
+
+	metas[0].val = metas[1].val = 0;
+	if (hm_pool_half_(root, HM_POOL_FRAMES_) > last * HM_POOL_PER_PAGE_)
+		return;
+	metas[0].val = hm_pool_get_(hm_pool_directory_(root, last));
+	if (last >= HM_POOL_DIRECT_ && !((last - HM_POOL_DIRECT_) % HM_PORT_PGTABLE_ENTRIES)) {
+		metas[1].val = hm_pool_get_(root + HM_POOL_DIRECTORY_ + HM_POOL_DIRECT_ +
+					    (last - HM_POOL_DIRECT_) / HM_PORT_PGTABLE_ENTRIES);
+		n = 2;
+	}
+	hm_pool_put_half_(root, HM_POOL_METAS_, last);
+	pool->metadata -= n;
+	for (i = 0; HM_PORT_PGTABLE_POOL_LOCKED && i < n; i++)
+		hm_pool_free_meta_(pool, root, metas[i]);
+}
+
+/* Pages of a block that are to go: held since they were chosen, so that nobody is served one. */
+struct hm_pool_run_ {
+	uint64_t block;
+	unsigned int page, n;
+	bool again; /* they were in quarantine */
+};
+
+/* Chooses free pages; with the lock. */
+static inline struct hm_pool_run_ hm_pool_hold_(struct hm_pgtable_pool *pool, hm_pte_t *root,
+						struct hm_pool_frame_ *frame, unsigned int page,
+						unsigned int n)
+{
+	const struct hm_pool_run_ run = { frame->block, page, n, false };
+	const struct hm_pool_frame_ before = *frame;
+
+	hm_pool_put_states_(frame->words, page, n, HM_POOL_HELD_);
+	hm_pool_link_free_(frame);
+	hm_pool_update_(pool, root, &before, frame);
+	return run;
+}
+
+/*
+ * Gives them back to the kernel, if their key can be changed. Error: they are free again; -HM_EIO, or if they
+ * were: in quarantine. Without the lock.
+ */
+static HM_NOINLINE_ int hm_pool_release_(struct hm_pgtable_pool *pool, struct hm_pool_run_ run,
+					 struct hm_pgtable_pool_token *tables)
+{
+	hm_pte_t *root = hm_pool_root_(pool);
+	const hm_pa_t pa = { run.block + run.page * hm_pool_page_bytes_() };
+	const int error = hm_pool_set_key_(pool, pa, run.n, HM_KEY_DEFAULT, tables);
+	hm_kpkeys_token_t guard = hm_pool_lock_(pool);
+	struct hm_pool_frame_ frame = hm_pool_load_(root, hm_pool_find_(root, run.block) - 1);
+	const struct hm_pool_frame_ before = frame;
+	hm_pa_t metas[2] = { { 0 }, { 0 } };
+	bool gone = false;
+
+	if (!error) {
+		hm_pool_put_states_(frame.words, run.page, run.n, HM_POOL_ABSENT_);
+		frame.present -= run.n;
+		pool->quarantined -= run.again ? run.n : 0;
+		pool->unprotected -= frame.flags & HM_POOL_BARE_ ? run.n : 0;
+		pool->counts.pages_released += run.n;
+		pool->counts.blocks_released += run.n == HM_POOL_PAGES_;
+		gone = !frame.present;
+	} else if (!run.again && error != -HM_EIO) {
+		hm_pool_put_states_(frame.words, run.page, run.n, HM_POOL_LAST_);
+		hm_pool_link_free_(&frame);
+	} else {
+		pool->quarantined += run.again ? 0 : run.n;
+	}
+	hm_pool_update_(pool, root, &before, &frame);
+	if (gone) {
+		pool->counts.blocks_rejoined += run.n < HM_POOL_PAGES_;
+		hm_pool_remove_(root, &frame);
+		hm_pool_trim_(pool, root, metas);
+	}
+	hm_pool_unlock_(pool, guard);
+
+	hm_pool_put_metas_(pool, metas);
+	if (error)
+		return error;
+	hm_port_pgtable_pool_give(pool, pa, run.n);
+	if (gone && run.n < HM_POOL_PAGES_)
+		hm_port_pgtable_pool_rejoin(pool, pa);
+	return 0;
+}
+
+#if HM_PORT_PGTABLE_POOL_LOCKED
+/* Whatever names that page of metadata names another. With the lock. */
+static inline void hm_pool_rename_(hm_pte_t *root, hm_pa_t from, hm_pa_t to)
+{
+	const uint32_t metas = hm_pool_half_(root, HM_POOL_METAS_);
+	hm_pte_t *word = root + HM_POOL_DIRECTORY_ + HM_POOL_DIRECT_;
+	uint32_t i;
+
+	for (i = 0; i < metas; i++) {
+		if (hm_pool_get_(hm_pool_directory_(root, i)) == from.val) {
+			hm_pool_put_(hm_pool_directory_(root, i), to.val);
+			return;
+		}
+	}
+	/* It names others itself. */
+	while (hm_pool_get_(word) != from.val)
+		word++;
+	hm_pool_put_(word, to.val);
+}
+
+/* Moves metadata out of a block that has nothing else; false if there is no other place. With the lock. */
+static HM_NOINLINE_ bool hm_pool_evict_(struct hm_pgtable_pool *pool, hm_pte_t *root,
+					uint64_t block)
+{
+	for (;;) {
+		const struct hm_pool_frame_ frame = hm_pool_load_(root,
+								  hm_pool_find_(root, block) - 1);
+		unsigned int end, i;
+		const unsigned int page = hm_pool_find_run_(&frame, 0, HM_POOL_META_, HM_POOL_META_,
+							    &end);
+		const hm_pa_t from = hm_pool_page_(&frame, page);
+		hm_pa_t to;
+
+		if (page == end)
+			return true;
+		if (!hm_pool_take_meta_(pool, root, &to))
+			return false;
+		if (hm_pool_block_of_(to) == block) {
+			hm_pool_free_meta_(pool, root, to);
+			return false;
+		}
+		for (i = 0; i < HM_PORT_PGTABLE_ENTRIES; i++)
+			hm_pool_put_(hm_port_pgtable_map(to) + i,
+				     hm_pool_get_(hm_port_pgtable_map(from) + i));
+		hm_pool_rename_(root, from, to);
+		hm_pool_free_meta_(pool, root, from);
+	}
+}
+#endif
+
+/* The free pages that a scan may give back: what demand there was of late is not to be met by a refill. */
+static inline uint64_t hm_pool_excess_(const struct hm_pgtable_pool *pool)
+{
+	const uint64_t in_use = hm_pool_in_use_(pool);
+	const uint64_t keep = hm_pool_keep_(pool, 0) +
+			      (pool->demand > in_use ? pool->demand - in_use : 0);
+
+	return pool->free > keep ? pool->free - keep : 0;
+}
+
+/* Demand that does not come again is forgotten by halves, each time that the kernel wants memory. */
+static inline void hm_pool_forget_(struct hm_pgtable_pool *pool)
+{
+	const uint64_t in_use = hm_pool_in_use_(pool);
+
+	pool->demand = in_use + (pool->demand > in_use ? (pool->demand - in_use) / 2 : 0);
+}
+
+/* A block without a page in use, its metadata moved away. False: there is none that may go. */
+static inline bool hm_pool_find_empty_(struct hm_pgtable_pool *pool, struct hm_pool_run_ *run)
+{
+	hm_pte_t *root = hm_pool_root_(pool);
+	const hm_kpkeys_token_t guard = hm_pool_lock_(pool);
+	const uint32_t link = hm_pool_half_(root + HM_POOL_HEADS_, 0);
+	struct hm_pool_frame_ frame;
+	bool found = link && hm_pool_excess_(pool) >= HM_POOL_PAGES_;
+
+	pool->counts.steps++;
+	if (found) {
+		frame = hm_pool_load_(root, link - 1);
+#if HM_PORT_PGTABLE_POOL_LOCKED
+		found = hm_pool_evict_(pool, root, frame.block);
+		frame = hm_pool_load_(root, link - 1);
+#endif
+	}
+	if (found)
+		*run = hm_pool_hold_(pool, root, &frame, 0, HM_POOL_PAGES_);
+	hm_pool_unlock_(pool, guard);
+	return found;
+}
+
+/* Loose pages, at most that many. False: there are none that may go. */
+static inline bool hm_pool_find_loose_(struct hm_pgtable_pool *pool, uint64_t most,
+				       struct hm_pool_run_ *run)
+{
+	hm_pte_t *root = hm_pool_root_(pool);
+	const hm_kpkeys_token_t guard = hm_pool_lock_(pool);
+	const uint32_t link = hm_pool_half_(root + HM_POOL_HEADS_, HM_POOL_LOOSE_);
+	const uint64_t excess = hm_pool_excess_(pool);
+	const bool found = link && excess;
+
+	pool->counts.steps++;
+	if (found) {
+		struct hm_pool_frame_ frame = hm_pool_load_(root, link - 1);
+		unsigned int end;
+		const unsigned int page = hm_pool_find_run_(&frame, 0, 0, HM_POOL_LAST_, &end);
+
+		if (most > excess)
+			most = excess;
+		if (most > end - page)
+			most = end - page;
+		*run = hm_pool_hold_(pool, root, &frame, page, (unsigned int)most);
+	}
+	hm_pool_unlock_(pool, guard);
+	return found;
+}
+
+/* The emptiest block of those that are not empty becomes loose, if it is worth it. */
+static inline bool hm_pool_split_(struct hm_pgtable_pool *pool)
+{
+	hm_pte_t *root = hm_pool_root_(pool);
+	const hm_kpkeys_token_t guard = hm_pool_lock_(pool);
+	const unsigned int list = hm_pool_emptiest_(root);
+	bool split = false;
+
+	pool->counts.steps++;
+	if (list && list < HM_POOL_PAGES_ && HM_POOL_PAGES_ - list >= pool->worth) {
+		const uint32_t link = hm_pool_half_(root + HM_POOL_HEADS_, list);
+		struct hm_pool_frame_ frame = hm_pool_load_(root, link - 1), before = frame;
+
+		frame.flags |= HM_POOL_PIECES_;
+		hm_pool_update_(pool, root, &before, &frame);
+		pool->counts.blocks_split++;
+		split = true;
+	}
+	hm_pool_unlock_(pool, guard);
+	return split;
+}
+
+/* Tries again what is held since a key change failed half-way. */
+static HM_COLD_ void hm_pool_retry_(struct hm_pgtable_pool *pool)
+{
+	hm_pte_t *root = hm_pool_root_(pool);
+	struct hm_pgtable_pool_token none = { 0 };
+	uint32_t number = hm_pool_half_(root, HM_POOL_FRAMES_);
+
+	/* Downwards: a frame that goes is replaced by one that was looked at. */
+	while (number--) {
+		unsigned int end = 0;
+
+		while (end < HM_POOL_PAGES_ && number < hm_pool_half_(root, HM_POOL_FRAMES_)) {
+			const hm_kpkeys_token_t guard = hm_pool_lock_(pool);
+			const struct hm_pool_frame_ frame = hm_pool_load_(root, number);
+			const unsigned int page = hm_pool_find_run_(&frame, end, HM_POOL_HELD_,
+								    HM_POOL_HELD_, &end);
+			const struct hm_pool_run_ run = { frame.block, page, end - page, true };
+
+			hm_pool_unlock_(pool, guard);
+			if (run.n)
+				(void)hm_pool_release_(pool, run, &none);
+		}
+	}
+}
+
+/* Gives loose pages back, at most that many; how many. */
+static inline uint64_t hm_pool_release_loose_(struct hm_pgtable_pool *pool, uint64_t pages,
+					      struct hm_pgtable_pool_token *tables)
+{
+	struct hm_pool_run_ run;
+	uint64_t given = 0;
+
+	while (given < pages && hm_pool_find_loose_(pool, pages - given, &run) &&
+	       !hm_pool_release_(pool, run, tables))
+		given += run.n;
+	return given;
+}
+
+/*
+ * Gives pages back to the kernel: whole blocks in which none is in use, of which the last may make it more
+ * pages than were asked for; then loose ones; and with HM_PGTABLE_POOL_SPLIT in flags parts of blocks that are
+ * worth it, the emptiest first. How many; 0 if nothing may go, or another CPU shrinks this pool: what Linux
+ * calls SHRINK_STOP. It takes no memory, and no lock but the pool's and those of the key change; it does not
+ * sleep but in those, and waits for no refill, so that it may be called by one. Not in interrupt: other CPUs
+ * are to answer hm_port_pgtable_pool_fence(). Its time goes by what it gives, not by what the pool has.
+ */
+static inline uint64_t hm_pgtable_pool_shrink_scan(struct hm_pgtable_pool *pool, uint64_t pages,
+						   unsigned int flags)
+{
+	struct hm_pgtable_pool_token tables = { 0 };
+	hm_kpkeys_token_t guard;
+	struct hm_pool_run_ run;
+	uint64_t given = 0;
+
+	if (!pages || !hm_pool_close_(pool))
+		return 0;
+	if (pool->quarantined)
+		hm_pool_retry_(pool);
+	while (given < pages && hm_pool_find_empty_(pool, &run) &&
+	       !hm_pool_release_(pool, run, &tables))
+		given += run.n;
+	given += hm_pool_release_loose_(pool, pages > given ? pages - given : 0, &tables);
+	guard = hm_pool_lock_(pool);
+	if (flags & HM_PGTABLE_POOL_SPLIT)
+		hm_pool_hold_back_(pool, HM_PORT_PGTABLE_POOL_TABLES, &tables);
+	hm_pool_unlock_(pool, guard);
+	while (flags & HM_PGTABLE_POOL_SPLIT && given < pages && hm_pool_split_(pool)) {
+		const uint64_t part = hm_pool_release_loose_(pool, pages - given, &tables);
+
+		given += part;
+		if (!part)
+			break;
+	}
+	hm_pgtable_pool_unreserve(pool, &tables);
+	guard = hm_pool_lock_(pool);
+	hm_pool_forget_(pool);
+	hm_pool_open_(pool);
+	hm_pool_unlock_(pool, guard);
+	return given;
+}
+
+/*
+ * How many pages a scan would give back now without a split. Pages in magazines are not among them, and none
+ * of a block of which one is in use. 0 is what Linux calls SHRINK_EMPTY; with batch = a block and seeks = 0 its
+ * shrinkers ask for no less than a scan gives. Context of allocations that do not sleep.
+ */
+static inline uint64_t hm_pgtable_pool_shrink_count(struct hm_pgtable_pool *pool)
+{
+	const hm_kpkeys_token_t guard = hm_pool_lock_(pool);
+	uint64_t excess = hm_pool_excess_(pool);
+	uint64_t blocks = (pool->empty + HM_POOL_PAGES_ - 1) / HM_POOL_PAGES_, loose = pool->loose;
+
+	/* Locked metadata have no place but in the last of them. */
+	if (HM_PORT_PGTABLE_POOL_LOCKED && blocks && pool->empty == pool->free)
+		blocks--;
+	if (blocks > excess / HM_POOL_PAGES_)
+		blocks = excess / HM_POOL_PAGES_;
+	excess -= blocks * HM_POOL_PAGES_;
+	hm_pool_forget_(pool);
+	hm_pool_unlock_(pool, guard);
+	return blocks * HM_POOL_PAGES_ + (loose < excess ? loose : excess);
+}
+
+/* For kernels without shrinkers: as a scan for all free pages beyond that many. */
+static inline uint64_t hm_pgtable_pool_shrink(struct hm_pgtable_pool *pool, uint64_t target)
+{
+	const uint64_t free = __atomic_load_n(&pool->free, __ATOMIC_RELAXED);
+
+	return hm_pgtable_pool_shrink_scan(pool, free > target ? free - target : 0, 0);
+}
+
+/* ---- what it looks like ---- */
+
+/* Counts. Takes the lock for each frame; what other CPUs do meanwhile may be seen in part. */
+static inline void hm_pgtable_pool_statistics(struct hm_pgtable_pool *pool,
+					      struct hm_pgtable_pool_statistics *statistics)
+{
+	hm_pte_t *root = hm_pool_root_(pool);
+	hm_kpkeys_token_t guard = hm_pool_lock_(pool);
+	struct hm_pgtable_pool_magazine *magazine;
+	uint32_t number;
+	unsigned int cpu;
+
+	for (cpu = 0; cpu < HM_PGTABLE_POOL_CLASSES + 2; cpu++)
+		statistics->blocks[cpu] = 0;
+	statistics->loose_frames = statistics->cached = 0;
+	for (number = 0; number < hm_pool_half_(root, HM_POOL_FRAMES_); number++) {
+		const struct hm_pool_frame_ frame = hm_pool_load_(root, number);
+		const unsigned int busy = HM_POOL_PAGES_ - frame.free - frame.metas;
+
+		if (frame.flags & HM_POOL_PIECES_)
+			statistics->loose_frames++;
+		else if (!busy || !frame.free)
+			statistics->blocks[busy ? HM_PGTABLE_POOL_CLASSES + 1 : 0]++;
+		else
+			statistics->blocks[1 + busy * HM_PGTABLE_POOL_CLASSES / HM_POOL_PAGES_]++;
+		hm_pool_unlock_(pool, guard);
+		guard = hm_pool_lock_(pool);
+	}
+	statistics->metadata_bytes = (uint64_t)number * HM_POOL_FRAME_ * sizeof(*root);
+	for (cpu = 0;
+	     HM_PORT_PGTABLE_POOL_MAGAZINE && (magazine = hm_port_pgtable_pool_magazine(pool, cpu));
+	     cpu++)
+		statistics->cached += __atomic_load_n(&magazine->pages, __ATOMIC_RELAXED) +
+				      (__atomic_load_n(&magazine->last, __ATOMIC_RELAXED) != 0);
+	statistics->present = pool->present;
+	statistics->free = pool->free;
+	statistics->metadata = pool->metadata;
+	statistics->quarantined = pool->quarantined;
+	statistics->unprotected = pool->unprotected;
+	statistics->reserved = hm_pool_get_(root + HM_POOL_RESERVED_);
+	statistics->counts = pool->counts;
+	hm_pool_unlock_(pool, guard);
+	statistics->used = statistics->present - statistics->free - statistics->cached -
+			   statistics->quarantined -
+			   (HM_PORT_PGTABLE_POOL_LOCKED ? statistics->metadata : 0);
+}
+
+#define HM_POOL_LINE_ 64
+
+/* What a character of the drawing says of the pages from first to end. */
+static inline char hm_pool_draw_(const struct hm_pool_frame_ *frame, unsigned int first,
+				 unsigned int end)
+{
+	unsigned int used = 0, free = 0, cached = 0, held = 0, metas = 0, i;
+
+	for (i = first; i < end; i++) {
+		const unsigned int state = hm_pool_state_(frame->words, i);
+
+		used += state == HM_POOL_USED_;
+		free += hm_pool_is_free_(state);
+		held += state == HM_POOL_HELD_;
+		metas += state == HM_POOL_META_;
+		cached += hm_pool_is_cached_(state);
+	}
+	if (held)
+		return '!';
+	if (metas)
+		return 'm';
+	if (used)
+		return used == end - first ? '#' : '+';
+	if (cached)
+		return 'c';
+	return free ? '.' : ' ';
+}
+
+/*
+ * Draws the pool, a line a block without its newline: the address; b for a whole block, l for loose pages, a
+ * for adopted ones, each in capitals while it lacks the key; 64 characters, each for as many pages of it:
+ *
+ * 	#  all in use    +  some in use    c  in a magazine    .  free    m  metadata    !  held, key unknown
+ *
+ * Context of put, which is called without the lock.
+ */
+static inline void hm_pgtable_pool_print(struct hm_pgtable_pool *pool,
+					 void (*put)(const char *line, void *argument),
+					 void *argument)
+{
+	static const char digits[] = "0123456789abcdef";
+	hm_pte_t *root = hm_pool_root_(pool);
+	const unsigned int each = (HM_POOL_PAGES_ + HM_POOL_LINE_ - 1) / HM_POOL_LINE_;
+	char line[20 + HM_POOL_LINE_ + 1];
+	uint32_t number;
+
+	for (number = 0;; number++) {
+		const hm_kpkeys_token_t guard = hm_pool_lock_(pool);
+		const bool more = number < hm_pool_half_(root, HM_POOL_FRAMES_);
+		unsigned int i, n = 0;
+
+		if (more) {
+			const struct hm_pool_frame_ frame = hm_pool_load_(root, number);
+			char kind = frame.flags & HM_POOL_ADOPTED_ ? 'a' : 'b';
+
+			if ((frame.flags & (HM_POOL_ADOPTED_ | HM_POOL_PIECES_)) == HM_POOL_PIECES_)
+				kind = 'l';
+			for (; n < 16; n++)
+				line[n] = digits[frame.block >> (60 - 4 * n) & 15];
+			line[n++] = ' ';
+			line[n++] = (char)(frame.flags & HM_POOL_BARE_ ? kind - 'a' + 'A' : kind);
+			line[n++] = ' ';
+			for (i = 0; i < HM_POOL_PAGES_; i += each)
+				line[n++] = hm_pool_draw_(&frame, i, i + each);
+		}
+		hm_pool_unlock_(pool, guard);
+		if (!more)
+			break;
+		line[n] = 0;
+		put(line, argument);
+	}
+}
+
+/* ---- the end ---- */
+
+/* Gives back the only block, in which nothing but its own metadata is not free; these last: after that nothing
+ * of the pool is read. */
+static inline int hm_pool_dissolve_(struct hm_pgtable_pool *pool)
+{
+	hm_pte_t *root = hm_pool_root_(pool);
+	const struct hm_pool_frame_ frame = hm_pool_load_(root, 0);
+	unsigned int page, end = 0, meta, meta_end;
+	const int error = hm_pool_set_keys_(pool, 0, HM_KEY_DEFAULT);
+
+	if (error)
+		return error;
+	meta = hm_pool_find_run_(&frame, 0, HM_POOL_META_, HM_POOL_META_, &meta_end);
+	while ((page = hm_pool_find_run_(&frame, end, 0, HM_POOL_LAST_, &end)) < end)
+		hm_port_pgtable_pool_give(pool, hm_pool_page_(&frame, page), end - page);
+	hm_pool_put_(root, 0);
+	hm_port_pgtable_pool_give(pool, hm_pool_page_(&frame, meta), meta_end - meta);
+	pool->present = pool->free = pool->metadata = 0;
+	return 0;
+}
+
+/* Free pages of a block that can go now: it has no metadata. False: there is none. */
+static inline bool hm_pool_find_any_(struct hm_pgtable_pool *pool, struct hm_pool_run_ *run)
+{
+	hm_pte_t *root = hm_pool_root_(pool);
+	const hm_kpkeys_token_t guard = hm_pool_lock_(pool);
+	uint32_t link = hm_pool_half_(root + HM_POOL_HEADS_, 0);
+	struct hm_pool_frame_ frame;
+
+	if (!link)
+		link = hm_pool_half_(root + HM_POOL_HEADS_, HM_POOL_LOOSE_);
+#if HM_PORT_PGTABLE_POOL_LOCKED
+	if (link && !hm_pool_evict_(pool, root, hm_pool_load_(root, link - 1).block))
+		link = 0;
+#endif
+	if (link) {
+		unsigned int page, end;
+
+		frame = hm_pool_load_(root, link - 1);
+		page = hm_pool_find_run_(&frame, 0, 0, HM_POOL_LAST_, &end);
+		if (!hm_pool_list_of_(&frame)) /* whole */
+			end = HM_POOL_PAGES_;
+		*run = hm_pool_hold_(pool, root, &frame, page, end - page);
+	}
+	hm_pool_unlock_(pool, guard);
+	return link;
+}
+
+/* Whether a page is not free, by the frames. */
+static inline bool hm_pool_is_busy_(const struct hm_pgtable_pool *pool)
+{
+	hm_pte_t *root = hm_pool_root_(pool);
+	uint32_t number;
+
+	for (number = 0; number < hm_pool_half_(root, HM_POOL_FRAMES_); number++) {
+		const struct hm_pool_frame_ frame = hm_pool_load_(root, number);
+
+		if (frame.free + frame.metas != frame.present)
+			return true;
+	}
+	return false;
+}
+
+static inline int hm_pool_destroy_alone_(struct hm_pgtable_pool *pool)
+{
+	hm_pte_t *root = hm_pool_root_(pool);
+	struct hm_pgtable_pool_token none = { 0 };
+	const bool protected_ = hm_pool_is_protected_(pool);
+	struct hm_pool_run_ run;
+	hm_kpkeys_token_t guard;
+	uint32_t i;
+	int error = 0;
+
+	if (pool->quarantined)
+		hm_pool_retry_(pool);
+	if (hm_pool_is_busy_(pool))
+		return -HM_EBUSY;
+	while (!error && hm_pool_find_any_(pool, &run))
+		error = hm_pool_release_(pool, run, &none);
+	if (!error && hm_pool_half_(root, HM_POOL_FRAMES_) &&
+	    !(hm_pool_load_(root, 0).flags & HM_POOL_ADOPTED_))
+		error = hm_pool_dissolve_(pool);
+	for (i = 0; !error && i < hm_pool_half_(root, HM_POOL_FRAMES_); i++)
+		error = hm_pool_set_keys_(pool, i, HM_KEY_DEFAULT);
+	if (error)
+		return error;
+	for (i = hm_pool_half_(root, HM_POOL_METAS_); !HM_PORT_PGTABLE_POOL_LOCKED && i--;) {
+		hm_pa_t metas[2];
+
+		guard = hm_pool_lock_(pool);
+		hm_pool_put_half_(root, HM_POOL_FRAMES_, i * HM_POOL_PER_PAGE_);
+		hm_pool_trim_(pool, root, metas);
+		hm_pool_unlock_(pool, guard);
+		hm_pool_put_metas_(pool, metas);
+	}
+	guard = hm_pool_lock_(pool);
+	for (i = 0; i < HM_PORT_PGTABLE_ENTRIES; i++)
+		hm_pool_put_(root + i, 0);
+	hm_pool_unlock_(pool, guard);
+	if (HM_PORT_PGTABLE_POOL_LOCKED && protected_)
+		error = hm_pool_set_key_(pool, hm_port_pgtable_pool_root(pool), 1, HM_KEY_DEFAULT,
+					 &none);
+	return error;
+}
+
+/*
+ * Gives back all there is; the pool, its root page, which is zero, and what was adopted are the caller's
+ * again. Nobody else uses it any more. -HM_EBUSY: pages are in use or in quarantine, or the shrinker runs; then
+ * it goes on. Or what a key change said: what is left can be seen in its picture; call it again. May sleep.
+ */
+static inline HM_MUST_USE_ int hm_pgtable_pool_destroy(struct hm_pgtable_pool *pool)
+{
+	hm_kpkeys_token_t guard;
+	int error = -HM_EBUSY;
+
+	if (!hm_port_pgtable_pool_refill_lock(pool))
+		return -HM_EBUSY;
+	if (hm_pool_close_(pool)) {
+		error = hm_pool_destroy_alone_(pool);
+		guard = hm_pool_lock_(pool);
+		hm_pool_open_(pool);
+		hm_pool_unlock_(pool, guard);
+	}
+	hm_port_pgtable_pool_refill_unlock(pool);
+	return error;
+}
+#endif /* HM_PGTABLE_POOL_H */
