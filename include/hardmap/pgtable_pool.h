@@ -122,7 +122,6 @@ struct hm_pgtable_pool {
 	/* A block is worth to be split, HM_PGTABLE_POOL_SPLIT, if that many of its pages are free, and nothing
 	 * else can go. Half of them unless the kernel changes it, before the shrinker first runs. */
 	uint64_t worth;
-	bool shrinking; /* someone does, alone */
 	bool suspect; /* a magazine was overwritten: pages that it had are in none */
 	struct hm_pgtable_pool_counts counts;
 };
@@ -278,9 +277,10 @@ static inline void hm_pool_put_half_(hm_pte_t *words, uint32_t i, uint32_t value
 #define HM_POOL_FRAMES_ 0u /* halves: how many frames there are */
 #define HM_POOL_METAS_ 1u /* and how many pages of them */
 #define HM_POOL_PROTECTED_ 1 /* words: whether hm_pgtable_pool_protect() was called */
-#define HM_POOL_RESERVED_ 2 /* pages that tokens hold back */
-#define HM_POOL_SUMMARY_ 3 /* which words of the map are not 0 */
-#define HM_POOL_MAP_ 5 /* which of the lists by use have frames, a bit each */
+#define HM_POOL_SHRINKING_ 2 /* whether someone is alone, hm_pool_close_() */
+#define HM_POOL_RESERVED_ 3 /* pages that tokens hold back */
+#define HM_POOL_SUMMARY_ 4 /* which words of the map are not 0 */
+#define HM_POOL_MAP_ 6 /* which of the lists by use have frames, a bit each */
 #define HM_POOL_HEADS_ \
 	(HM_POOL_MAP_ + (HM_POOL_PAGES_ + 63) / 64) /* halves: of lists, number + 1 */
 /* By how many pages are neither free nor metadata; then two lists for frames that are no whole blocks. None
@@ -903,16 +903,18 @@ static inline void hm_pgtable_pool_unreserve(struct hm_pgtable_pool *pool,
 
 /* ---- magazines ---- */
 
-/* The shrinker will look for the pages that it had. */
-static HM_COLD_ void hm_pool_suspect_(struct hm_pgtable_pool *pool)
+/* Tells, without the lock, if a magazine was overwritten. The shrinker will look for the pages that it had. */
+static inline void hm_pool_suspect_(struct hm_pgtable_pool *pool, bool wrong)
 {
+	if (HM_LIKELY_(!wrong))
+		return;
 	__atomic_store_n(&pool->suspect, true, __ATOMIC_RELAXED);
 	HM_BUG("pgtable_pool: a magazine was overwritten");
 }
 
 /* Gives back all pages of a magazine but that many; with the lock. What is read of it is read once: where
- * metadata are locked, others may write it. */
-static inline void hm_pool_drain_(struct hm_pgtable_pool *pool,
+ * metadata are locked, others may write it, and true says that they did. */
+static inline bool hm_pool_drain_(struct hm_pgtable_pool *pool,
 				  struct hm_pgtable_pool_magazine *magazine, unsigned int cpu,
 				  unsigned int keep)
 {
@@ -924,13 +926,12 @@ static inline void hm_pool_drain_(struct hm_pgtable_pool *pool,
 
 	if (!keep && last.val != ~UINT64_C(0)) {
 		wrong += hm_pool_return_(pool, 1, HM_POOL_CACHED_ | cpu, &last);
-		magazine->last = 0;
+		__atomic_store_n(&magazine->last, 0, __ATOMIC_RELAXED);
 	}
 	for (i = n; i < pages; i++)
 		magazine->page[i - n] = magazine->page[i];
-	magazine->pages = pages - n;
-	if (wrong || said != pages)
-		hm_pool_suspect_(pool);
+	__atomic_store_n(&magazine->pages, pages - n, __ATOMIC_RELAXED);
+	return wrong || said != pages;
 }
 
 #if HM_PORT_PGTABLE_POOL_MAGAZINE
@@ -1028,7 +1029,7 @@ static HM_ALWAYS_INLINE_ bool hm_pool_pop_(struct hm_pgtable_pool *pool, hm_pa_t
 
 		if (HM_LIKELY_(last)) {
 			page->val = last - 1;
-			magazine->last = 0;
+			__atomic_store_n(&magazine->last, 0, __ATOMIC_RELAXED);
 			found = true;
 		} else {
 			const uint32_t below = __atomic_load_n(&magazine->pages, __ATOMIC_RELAXED) -
@@ -1038,7 +1039,7 @@ static HM_ALWAYS_INLINE_ bool hm_pool_pop_(struct hm_pgtable_pool *pool, hm_pa_t
 			if (HM_LIKELY_(found)) {
 				page->val = __atomic_load_n(&magazine->page[below].val,
 							    __ATOMIC_RELAXED);
-				magazine->pages = below;
+				__atomic_store_n(&magazine->pages, below, __ATOMIC_RELAXED);
 			}
 		}
 		popped = found && hm_pool_change_(pool, magazine, *page, HM_POOL_CACHED_ | cpu,
@@ -1046,8 +1047,7 @@ static HM_ALWAYS_INLINE_ bool hm_pool_pop_(struct hm_pgtable_pool *pool, hm_pa_t
 	}
 	hm_pool_exit_(pool, magazine, guard);
 	hm_port_pgtable_pool_unpin(pool);
-	if (HM_UNLIKELY_(found && !popped))
-		hm_pool_suspect_(pool);
+	hm_pool_suspect_(pool, found && !popped);
 	return popped;
 }
 
@@ -1068,10 +1068,10 @@ static HM_ALWAYS_INLINE_ bool hm_pool_push_(struct hm_pgtable_pool *pool, hm_pa_
 					 HM_POOL_CACHED_ | cpu);
 		if (HM_LIKELY_(pushed)) {
 			if (HM_LIKELY_(!magazine->last)) {
-				magazine->last = page.val + 1;
+				__atomic_store_n(&magazine->last, page.val + 1, __ATOMIC_RELAXED);
 			} else {
 				magazine->page[pages] = page;
-				magazine->pages = pages + 1;
+				__atomic_store_n(&magazine->pages, pages + 1, __ATOMIC_RELAXED);
 			}
 		}
 	}
@@ -1125,7 +1125,7 @@ static inline void hm_pool_open_(struct hm_pgtable_pool *pool)
 {
 	if (HM_PORT_PGTABLE_POOL_MAGAZINE && !HM_PORT_PGTABLE_POOL_LOCKED)
 		hm_pool_set_closed_(pool, 0);
-	pool->shrinking = false;
+	hm_pool_put_(hm_pool_root_(pool) + HM_POOL_SHRINKING_, 0);
 }
 
 /*
@@ -1138,10 +1138,11 @@ static HM_NOINLINE_ bool hm_pool_close_(struct hm_pgtable_pool *pool)
 	const bool fenced = HM_PORT_PGTABLE_POOL_MAGAZINE && !HM_PORT_PGTABLE_POOL_LOCKED;
 	struct hm_pgtable_pool_magazine *magazine;
 	unsigned int cpu;
-	bool alone = !pool->shrinking, still = true;
+	const bool alone = !hm_pool_get_(hm_pool_root_(pool) + HM_POOL_SHRINKING_);
+	bool still = true, wrong = false;
 
 	if (alone) {
-		pool->shrinking = true;
+		hm_pool_put_(hm_pool_root_(pool) + HM_POOL_SHRINKING_, 1);
 		if (fenced)
 			hm_pool_set_closed_(pool, 1);
 	}
@@ -1161,12 +1162,14 @@ static HM_NOINLINE_ bool hm_pool_close_(struct hm_pgtable_pool *pool)
 	for (cpu = 0; still && HM_PORT_PGTABLE_POOL_MAGAZINE &&
 		      (magazine = hm_port_pgtable_pool_magazine(pool, cpu));
 	     cpu++) {
-		hm_pool_drain_(pool, magazine, cpu, 0);
+		wrong = hm_pool_drain_(pool, magazine, cpu, 0) || wrong;
 		magazine->bytes = 0;
 	}
-	if (still && pool->suspect)
+	if (still && (wrong || pool->suspect))
 		hm_pool_sweep_(pool);
 	hm_pool_unlock_(pool, guard);
+	if (wrong)
+		HM_BUG("pgtable_pool: a magazine was overwritten");
 	return still;
 }
 
@@ -1178,10 +1181,11 @@ static inline void hm_pgtable_pool_cpu_remove(struct hm_pgtable_pool *pool, unsi
 {
 	struct hm_pgtable_pool_magazine *magazine = hm_port_pgtable_pool_magazine(pool, cpu);
 	const hm_kpkeys_token_t guard = hm_pool_lock_(pool);
+	const bool wrong = magazine && HM_PORT_PGTABLE_POOL_MAGAZINE &&
+			   hm_pool_drain_(pool, magazine, cpu, 0);
 
-	if (magazine && HM_PORT_PGTABLE_POOL_MAGAZINE)
-		hm_pool_drain_(pool, magazine, cpu, 0);
 	hm_pool_unlock_(pool, guard);
+	hm_pool_suspect_(pool, wrong);
 }
 
 /* ---- frames come and go; with the lock ---- */
@@ -1508,12 +1512,14 @@ static inline bool hm_pool_alloc_from_frames_(struct hm_pgtable_pool *pool, unsi
 	struct hm_pgtable_pool_magazine *magazine = hm_port_pgtable_pool_magazine(pool, cpu);
 	const hm_kpkeys_token_t guard = hm_pool_lock_(pool);
 	const bool taken = hm_pool_take_(pool, 1, hm_pool_keep_(pool, flags), HM_POOL_USED_, page);
-	const uint32_t pages = __atomic_load_n(&magazine->pages, __ATOMIC_RELAXED);
+	const uint32_t pages = half ? __atomic_load_n(&magazine->pages, __ATOMIC_RELAXED) : 0;
 
 	if (half && taken && !magazine->closed && pages < half)
-		magazine->pages = pages + hm_pool_take_(pool, half - pages, hm_pool_keep_(pool, 0),
-							HM_POOL_CACHED_ | cpu,
-							magazine->page + pages);
+		__atomic_store_n(&magazine->pages,
+				 pages + hm_pool_take_(pool, half - pages, hm_pool_keep_(pool, 0),
+						       HM_POOL_CACHED_ | cpu,
+						       magazine->page + pages),
+				 __ATOMIC_RELAXED);
 	hm_pool_unlock_(pool, guard);
 	hm_port_pgtable_pool_unpin(pool);
 	return taken;
@@ -1606,10 +1612,12 @@ static HM_NOINLINE_ int hm_pool_free_to_frames_(struct hm_pgtable_pool *pool, co
 	const hm_kpkeys_token_t guard = hm_pool_lock_(pool);
 	const char *complaint = 0;
 	unsigned int i, wrong;
+	bool overwritten = false;
 
 	if (HM_PORT_PGTABLE_POOL_MAGAZINE && !magazine->closed &&
 	    magazine->pages >= HM_PORT_PGTABLE_POOL_MAGAZINE)
-		hm_pool_drain_(pool, magazine, cpu, HM_PORT_PGTABLE_POOL_MAGAZINE / 2);
+		overwritten = hm_pool_drain_(pool, magazine, cpu,
+					     HM_PORT_PGTABLE_POOL_MAGAZINE / 2);
 	wrong = hm_pool_return_(pool, n, HM_POOL_USED_, pages);
 	for (i = 0; wrong && i < n && !complaint; i++) {
 		struct hm_pool_frame_ frame;
@@ -1620,6 +1628,7 @@ static HM_NOINLINE_ int hm_pool_free_to_frames_(struct hm_pgtable_pool *pool, co
 	}
 	hm_pool_unlock_(pool, guard);
 	hm_port_pgtable_pool_unpin(pool);
+	hm_pool_suspect_(pool, overwritten);
 	if (complaint)
 		HM_BUG(complaint);
 	return wrong ? -HM_EINVAL : 0;
@@ -2076,25 +2085,42 @@ static inline bool hm_pool_find_loose_(struct hm_pgtable_pool *pool, uint64_t mo
 }
 
 /* The emptiest block of those that are not empty becomes loose, if it is worth it. */
-static inline bool hm_pool_split_(struct hm_pgtable_pool *pool)
+static inline bool hm_pool_split_(struct hm_pgtable_pool *pool, uint64_t *block)
 {
 	hm_pte_t *root = hm_pool_root_(pool);
 	const hm_kpkeys_token_t guard = hm_pool_lock_(pool);
 	const unsigned int list = hm_pool_emptiest_(root);
-	bool split = false;
+	const bool split = list && list < HM_POOL_PAGES_ && HM_POOL_PAGES_ - list >= pool->worth;
 
 	pool->counts.steps++;
-	if (list && list < HM_POOL_PAGES_ && HM_POOL_PAGES_ - list >= pool->worth) {
+	if (split) {
 		const uint32_t link = hm_pool_half_(root + HM_POOL_HEADS_, list);
 		struct hm_pool_frame_ frame = hm_pool_load_(root, link - 1), before = frame;
 
+		*block = frame.block;
 		frame.flags |= HM_POOL_PIECES_;
 		hm_pool_update_(pool, root, &before, &frame);
 		pool->counts.blocks_split++;
-		split = true;
 	}
 	hm_pool_unlock_(pool, guard);
 	return split;
+}
+
+/* None of its pages could go: it is whole. */
+static inline void hm_pool_unsplit_(struct hm_pgtable_pool *pool, uint64_t block)
+{
+	hm_pte_t *root = hm_pool_root_(pool);
+	const hm_kpkeys_token_t guard = hm_pool_lock_(pool);
+	struct hm_pool_frame_ frame = hm_pool_load_block_(root, block), before = frame;
+	unsigned int end;
+
+	if (frame.present == HM_POOL_PAGES_ &&
+	    hm_pool_find_run_(&frame, 0, HM_POOL_HELD_, HM_POOL_HELD_, &end) == end) {
+		frame.flags &= ~HM_POOL_PIECES_;
+		hm_pool_update_(pool, root, &before, &frame);
+		pool->counts.blocks_split--;
+	}
+	hm_pool_unlock_(pool, guard);
 }
 
 /* Tries again what is held since a key change failed half-way. */
@@ -2149,7 +2175,7 @@ static inline uint64_t hm_pgtable_pool_shrink_scan(struct hm_pgtable_pool *pool,
 	struct hm_pgtable_pool_token tables = { 0 };
 	hm_kpkeys_token_t guard;
 	struct hm_pool_run_ run;
-	uint64_t given = 0;
+	uint64_t given = 0, block;
 
 	if (!pages || !hm_pool_close_(pool))
 		return 0;
@@ -2163,12 +2189,14 @@ static inline uint64_t hm_pgtable_pool_shrink_scan(struct hm_pgtable_pool *pool,
 	if (flags & HM_PGTABLE_POOL_SPLIT)
 		hm_pool_hold_back_(pool, HM_PORT_PGTABLE_POOL_TABLES, &tables);
 	hm_pool_unlock_(pool, guard);
-	while (flags & HM_PGTABLE_POOL_SPLIT && given < pages && hm_pool_split_(pool)) {
+	while (flags & HM_PGTABLE_POOL_SPLIT && given < pages && hm_pool_split_(pool, &block)) {
 		const uint64_t part = hm_pool_release_loose_(pool, pages - given, &tables);
 
 		given += part;
-		if (!part)
+		if (!part) {
+			hm_pool_unsplit_(pool, block);
 			break;
+		}
 	}
 	hm_pgtable_pool_unreserve(pool, &tables);
 	guard = hm_pool_lock_(pool);

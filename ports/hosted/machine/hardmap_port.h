@@ -6,6 +6,9 @@
 #ifndef HM_MACHINE_HARDMAP_PORT_H
 #define HM_MACHINE_HARDMAP_PORT_H
 #include <machine.h>
+#define HM_PGTABLE_POOL_TYPES_ONLY
+#include <hardmap/pgtable_pool.h>
+#undef HM_PGTABLE_POOL_TYPES_ONLY
 
 #define HM_BUG(message) hm_machine_bug(message)
 
@@ -45,7 +48,7 @@ static inline bool hm_port_arm64_has_store_keys(void)
 /* Physical addresses start at 1 GiB, so that none is mistaken for an index or a null. */
 static inline hm_pte_t *hm_port_pgtable_map(hm_pa_t table)
 {
-	return hm_machine->memory[(table.val - hm_machine_page(0).val) / HM_MACHINE_PAGE_BYTES];
+	return hm_machine->memory[hm_machine_page_number(table)];
 }
 
 static inline hm_pte_t *hm_port_pgtable_root(hm_va_t va)
@@ -82,6 +85,32 @@ static inline void hm_port_direct_map_mend(hm_va_t va, uint64_t bytes)
 {
 	hm_machine->config.mend_range(va, bytes);
 }
+
+/* Blocks of a pool that are small enough for there to be several. Its kernel is the program: whoever includes
+ * pgtable_pool.h defines these hooks. */
+#ifndef HM_PORT_PGTABLE_POOL_ORDER
+#define HM_PORT_PGTABLE_POOL_ORDER 3
+#endif
+#ifndef HM_PORT_PGTABLE_POOL_MAGAZINE
+#define HM_PORT_PGTABLE_POOL_MAGAZINE 4
+#endif
+#define HM_PORT_PGTABLE_POOL_TABLES 2 /* a block, or less, of one bank: one a level */
+#define HM_PORT_PGTABLE_POOL_LOCKED 1
+hm_pa_t hm_port_pgtable_pool_root(const struct hm_pgtable_pool *pool);
+bool hm_port_pgtable_pool_memory(struct hm_pgtable_pool *pool, unsigned int order, hm_pa_t *pages);
+void hm_port_pgtable_pool_give(struct hm_pgtable_pool *pool, hm_pa_t pages, unsigned int n);
+int hm_port_pgtable_pool_set_key(struct hm_pgtable_pool *pool, hm_pa_t pages, unsigned int n,
+				 unsigned int key, struct hm_pgtable_pool_token *tables);
+void hm_port_pgtable_pool_rejoin(struct hm_pgtable_pool *pool, hm_pa_t block);
+bool hm_port_pgtable_pool_lock(struct hm_pgtable_pool *pool);
+void hm_port_pgtable_pool_unlock(struct hm_pgtable_pool *pool);
+bool hm_port_pgtable_pool_refill_lock(struct hm_pgtable_pool *pool);
+void hm_port_pgtable_pool_refill_unlock(struct hm_pgtable_pool *pool);
+unsigned int hm_port_pgtable_pool_pin(struct hm_pgtable_pool *pool);
+void hm_port_pgtable_pool_unpin(struct hm_pgtable_pool *pool);
+struct hm_pgtable_pool_magazine *hm_port_pgtable_pool_magazine(struct hm_pgtable_pool *pool,
+							       unsigned int cpu);
+bool hm_port_pgtable_pool_fence(struct hm_pgtable_pool *pool);
 
 #include <arm64/barrier.h>
 #include <arm64/fault.h>

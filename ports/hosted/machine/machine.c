@@ -444,17 +444,47 @@ static bool is_contiguous(uint64_t value, unsigned int level)
 	return is_leaf(value, level) && (value & CONTIGUOUS) && group_entries[level] > 1;
 }
 
-/* The page of memory that a link names; HM_MACHINE_PAGES: none. */
-static unsigned int page_of(uint64_t value)
-{
-	uint64_t page = ((value & ADDRESS) - FIRST_ADDRESS) / HM_MACHINE_PAGE_BYTES;
-
-	return page < HM_MACHINE_PAGES ? (unsigned int)page : HM_MACHINE_PAGES;
-}
-
 static uint64_t level_bytes(unsigned int level)
 {
 	return UINT64_C(1) << (SHIFT + (SHIFT - 3) * level);
+}
+
+/* Pages of memory from an address to the next that does not follow. */
+static unsigned int bank_pages(void)
+{
+	return hm_machine->config.bank ? hm_machine->config.bank : HM_MACHINE_PAGES;
+}
+
+hm_pa_t hm_machine_page(unsigned int number)
+{
+	const hm_pa_t pa = { FIRST_ADDRESS + number / bank_pages() * level_bytes(BLOCK_LEVEL) +
+			     (uint64_t)(number % bank_pages()) * HM_MACHINE_PAGE_BYTES };
+
+	return pa;
+}
+
+unsigned int hm_machine_page_number(hm_pa_t pa)
+{
+	const uint64_t offset = pa.val - FIRST_ADDRESS, bank = offset / level_bytes(BLOCK_LEVEL);
+	const uint64_t page = offset % level_bytes(BLOCK_LEVEL) / HM_MACHINE_PAGE_BYTES;
+
+	return page < bank_pages() && bank < HM_MACHINE_PAGES / bank_pages()
+		       ? (unsigned int)(bank * bank_pages() + page)
+		       : HM_MACHINE_PAGES;
+}
+
+/* The page of memory that a link names; HM_MACHINE_PAGES: none. */
+static unsigned int page_of(uint64_t value)
+{
+	const hm_pa_t pa = { value & ADDRESS };
+
+	return hm_machine_page_number(pa);
+}
+
+/* Where the linear map has that page. */
+static uint64_t linear_address(unsigned int number)
+{
+	return hm_machine->linear + (hm_machine_page(number).val - FIRST_ADDRESS);
 }
 
 static uint64_t group_bytes(unsigned int level)
@@ -1617,7 +1647,7 @@ static void store(uint32_t where, uint64_t value, bool keyed)
 static void check_linear(uint32_t where, unsigned int right)
 {
 	unsigned int page = where / HM_MACHINE_ENTRIES;
-	const hm_va_t va = { hm_machine->linear + (uint64_t)page * HM_MACHINE_PAGE_BYTES };
+	const hm_va_t va = { linear_address(page) };
 	const char *what = right == K ? "keyed store" : "store";
 	struct walk walk;
 
@@ -1646,7 +1676,7 @@ void hm_machine_set_linear(uint64_t linear)
 
 void hm_machine_stray(unsigned int number)
 {
-	const hm_va_t va = { hm_machine->linear + (uint64_t)number * HM_MACHINE_PAGE_BYTES };
+	const hm_va_t va = { linear_address(number) };
 
 	step(HM_INSN_KINDS, "stray store", number, 0);
 	if (walk_all(hm_machine->cpu, va, W, true, HM_MACHINE_PAGES).permitted)
@@ -2089,11 +2119,4 @@ void hm_machine_settle(void)
 								.tables = true };
 	for (i = 0; i < HM_MACHINE_CPUS; i++)
 		settle_cpu(&m->cpus[i]);
-}
-
-hm_pa_t hm_machine_page(unsigned int number)
-{
-	const hm_pa_t pa = { FIRST_ADDRESS + (uint64_t)number * HM_MACHINE_PAGE_BYTES };
-
-	return pa;
 }

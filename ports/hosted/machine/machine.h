@@ -82,6 +82,9 @@ struct hm_machine_config {
 	 * contiguous bit; 2: blocks and tables too. A conflict abort may come until the TLBI, but for 3: none
 	 * comes. */
 	unsigned int bbm_level;
+	/* Pages of memory that follow each other; the next as many begin where the next of the largest blocks
+	 * does, so that each such bank can be a block of the linear map by itself. 0: all follow each other. */
+	unsigned int bank;
 	/* The exception vector: runs on the interrupted thread, between two context synchronisation
 	 * events (SCTLR_EL1.EIS and EOS are 1), and does what the kernel does there. NULL: no
 	 * interrupts. Interrupts nest two deep. */
@@ -236,8 +239,8 @@ extern struct hm_machine *hm_machine;
 void hm_machine_start(struct hm_machine *machine, const struct hm_machine_config *config);
 /* Memory page `number` is the top-level table, empty. */
 void hm_machine_set_root(unsigned int number);
-/* From now on the kernel reaches page `number` at linear + number * HM_MACHINE_PAGE_BYTES: each of its stores
- * to a table is an access there, and must be permitted, whatever the CPU may hold. */
+/* From now on the kernel reaches memory at linear + its distance from page 0: each of its stores to a table is
+ * an access there, and must be permitted, whatever the CPU may hold. */
 void hm_machine_set_linear(uint64_t linear);
 /* All that was done so far is long past: stores complete, TLBs and pipelines of all CPUs empty. For the
  * end of setting up. */
@@ -246,8 +249,10 @@ void hm_machine_thread(void (*body)(void *argument), void *argument);
 /* Until every body has returned, or there is a violation. */
 void hm_machine_run(void);
 
-/* The physical address of a page of memory; and a number below n, from the seed (0 if n is). */
+/* The physical address of a page of memory; its number by an address in it, HM_MACHINE_PAGES: there is none;
+ * and a number below n, from the seed (0 if n is). */
 hm_pa_t hm_machine_page(unsigned int number);
+unsigned int hm_machine_page_number(hm_pa_t pa);
 /* CPU 0 is in the context of that thread, which never runs: no switch, just that. For straight-line tests. */
 void hm_machine_become(unsigned int thread);
 unsigned int hm_machine_random(unsigned int n);
