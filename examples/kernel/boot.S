@@ -12,9 +12,10 @@
 #include <arm64/early.h>
 
 /* kernel.ld compares its own values with these. */
-	.globl	layout_linear_base, layout_kernel_pa
+	.globl	layout_linear_base, layout_kernel_pa, layout_table_bytes
 	.set	layout_linear_base, LINEAR_BASE
 	.set	layout_kernel_pa, KERNEL_PA
+	.set	layout_table_bytes, 1 << (2 * PAGE_SHIFT - 3) /* that a table of pages maps */
 
 #define TCR_EPD0 (1 << 7) /* a TLB miss on a TTBR0 address faults: no table walk */
 

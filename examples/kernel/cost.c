@@ -5,6 +5,7 @@
 #include "cpu.h"
 #include "insn_count.h"
 #include "pages.h"
+#include "tables.h"
 #include "uart.h"
 #include "window.h"
 
@@ -119,6 +120,5 @@ void cost_report(unsigned int cpus)
 		report_of(locks[hm_kpkeys_style()], cost_write_locked_counted, cost_write_locked,
 			  locked);
 	console_printf("\n");
-	hm_pte_clear_range(locked, COST_ENTRIES);
 	table_free(pa.val);
 }

@@ -17,6 +17,9 @@
 #define HM_PGTABLE_TYPES_ONLY
 #include <hardmap/pgtable.h>
 #undef HM_PGTABLE_TYPES_ONLY
+#define HM_PGTABLE_POOL_TYPES_ONLY
+#include <hardmap/pgtable_pool.h>
+#undef HM_PGTABLE_POOL_TYPES_ONLY
 
 #define HM_BUG(message) kernel_bug(message)
 #define HM_PORT_ARM64_PAGE_SHIFT PAGE_SHIFT
@@ -55,9 +58,31 @@ static inline bool hm_port_arm64_has_store_keys(void)
 #endif
 }
 
-/* Tables for the linear map: linear.c. */
+/* Tables for the linear map: tables.c. */
 bool hm_port_pgtable_alloc(hm_pa_t *table);
 void hm_port_pgtable_free(hm_pa_t table);
+
+/* And where all come from. A block is what an entry of level 1 of the linear map translates, 2M or 32M; with
+ * 64K pages that were 512M: there it is a contiguous group of pages, of 2M. */
+#define HM_PORT_PGTABLE_POOL_ORDER (PAGE_SHIFT == 16 ? 5 : PAGE_SHIFT - 3)
+#define HM_PORT_PGTABLE_POOL_MAGAZINE 16
+#define HM_PORT_PGTABLE_POOL_TABLES (2 * HM_PORT_PGTABLE_BLOCK_LEVEL) /* HM_DIRECT_MAP_TABLES */
+#define HM_PORT_PGTABLE_POOL_LOCKED 1
+hm_pa_t hm_port_pgtable_pool_root(const struct hm_pgtable_pool *pool);
+bool hm_port_pgtable_pool_memory(struct hm_pgtable_pool *pool, unsigned int order, hm_pa_t *pages);
+void hm_port_pgtable_pool_give(struct hm_pgtable_pool *pool, hm_pa_t pages, unsigned int n);
+int hm_port_pgtable_pool_set_key(struct hm_pgtable_pool *pool, hm_pa_t pages, unsigned int n,
+				 unsigned int key, struct hm_pgtable_pool_token *tables);
+void hm_port_pgtable_pool_rejoin(struct hm_pgtable_pool *pool, hm_pa_t block);
+bool hm_port_pgtable_pool_lock(struct hm_pgtable_pool *pool);
+void hm_port_pgtable_pool_unlock(struct hm_pgtable_pool *pool);
+bool hm_port_pgtable_pool_refill_lock(struct hm_pgtable_pool *pool);
+void hm_port_pgtable_pool_refill_unlock(struct hm_pgtable_pool *pool);
+unsigned int hm_port_pgtable_pool_pin(struct hm_pgtable_pool *pool);
+void hm_port_pgtable_pool_unpin(struct hm_pgtable_pool *pool);
+struct hm_pgtable_pool_magazine *hm_port_pgtable_pool_magazine(struct hm_pgtable_pool *pool,
+							       unsigned int cpu);
+bool hm_port_pgtable_pool_fence(struct hm_pgtable_pool *pool);
 
 static inline unsigned int hm_port_bbm_level(void)
 {

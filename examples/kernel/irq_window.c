@@ -4,8 +4,8 @@
 
 #include "cpu.h"
 #include "layout.h"
-#include "pages.h"
 #include "stats.h"
+#include "tables.h"
 #include "uart.h"
 #include "window.h"
 

@@ -29,9 +29,9 @@
 /* From here to the trace: the kernel's bookkeeping, and the frames that the replay maps. */
 #define DATA_PA 0x42000000
 
-/* Where the machine's loader puts the trace, and the first page beyond it: from there to
- * SPARE_PA are page tables, and nothing else. From there to RAM_END is memory that linear.c plays
- * with. */
+/* Where the machine's loader puts the trace, and the first page beyond it: from there to SPARE_PA is
+ * memory by blocks, for page tables (pages.c, tables.c). From there to RAM_END is memory that linear.c
+ * plays with. */
 #define TRACE_PA 0x48000000
 #define TRACE_END 0x4c000000
 #define SPARE_PA 0x60000000

@@ -18,7 +18,8 @@
 #include "exception.h"
 #include "insn_count.h"
 #include "layout.h"
-#include "pages.h"
+#include "linear_map.h"
+#include "tables.h"
 #include "thread.h"
 #include "uart.h"
 
@@ -29,9 +30,6 @@
 #define STAMP UINT64_C(0x57a3900000000000)
 #define ROUNDS 4
 
-static struct hm_direct_map map;
-static bool locked;
-static unsigned int tables_taken; /* and not given back */
 static struct thread workers[MAX_CPUS];
 static unsigned int worker_count;
 static uint64_t worker_rounds[MAX_CPUS];
@@ -40,38 +38,6 @@ static bool workers_stop;
 /* Pages of the image's own, which boot mapped by pages. The middle one is a page away from every
  * stack, which the module keeps writable with what is beside it. */
 static _Alignas(PAGE_SIZE) char image_pages[3][PAGE_SIZE];
-
-/* ---- tables ---- */
-
-bool hm_port_pgtable_alloc(hm_pa_t *table)
-{
-	table->val = table_alloc(); /* or it panics */
-	__atomic_fetch_add(&tables_taken, 1, __ATOMIC_RELAXED);
-	return true;
-}
-
-/* Nobody walks the linear map's tables but under its lock: the page may serve anybody at once. It is
- * empty, as replay.c leaves those that it frees. */
-void hm_port_pgtable_free(hm_pa_t table)
-{
-	hm_pte_clear_range(hm_port_pgtable_map(table), HM_PORT_PGTABLE_ENTRIES);
-	table_free(table.val);
-	__atomic_fetch_sub(&tables_taken, 1, __ATOMIC_RELAXED);
-}
-
-/* ---- the map's lock ---- */
-
-/* Not a spinlock, which masks interrupts: a change may be preempted, and go on on another CPU. */
-static void lock(void)
-{
-	while (__atomic_exchange_n(&locked, true, __ATOMIC_ACQUIRE))
-		thread_yield();
-}
-
-static void unlock(void)
-{
-	__atomic_store_n(&locked, false, __ATOMIC_RELEASE);
-}
 
 static void must(int error, const char *what)
 {
@@ -117,10 +83,10 @@ static void check_translation(uint64_t address)
 	const hm_va_t va = { address };
 	struct hm_direct_map_info info;
 
-	lock();
-	if (hm_direct_map_query(&map, va, &info) || info.pa.val != address - LINEAR_BASE)
+	linear_map_lock();
+	if (hm_direct_map_query(&linear_map, va, &info) || info.pa.val != address - LINEAR_BASE)
 		panic("page %lx leads elsewhere", (unsigned long)address);
-	unlock();
+	linear_map_unlock();
 }
 
 static void worker(void *argument)
@@ -190,13 +156,13 @@ static void put_line(const char *text, void *argument)
 static void draw(const char *what)
 {
 	console_printf("  %s\n", what);
-	lock();
-	hm_direct_map_print(&map, put_line, NULL);
-	unlock();
+	linear_map_lock();
+	hm_direct_map_print(&linear_map, put_line, NULL);
+	linear_map_unlock();
 	console_printf("\n");
 }
 
-static void print_header(void)
+void linear_print_header(void)
 {
 	unsigned int level;
 
@@ -209,7 +175,7 @@ static void print_header(void)
 	console_printf("\n");
 }
 
-static void print_statistics(const char *what, const struct hm_direct_map_statistics *statistics)
+void linear_print_statistics(const char *what, const struct hm_direct_map_statistics *statistics)
 {
 	unsigned long groups = 0;
 	unsigned int level;
@@ -227,7 +193,7 @@ static void print_statistics(const char *what, const struct hm_direct_map_statis
 
 static void print_counts(uint64_t rounds)
 {
-	const struct hm_direct_map_counts *n = &map.counts;
+	const struct hm_direct_map_counts *n = &linear_map.counts;
 	uint64_t tlbi = 0;
 	unsigned int kind;
 
@@ -243,29 +209,26 @@ static void print_counts(uint64_t rounds)
 		       (unsigned long)(rounds * WRITTEN_STRIPS / worker_count));
 }
 
-static struct hm_direct_map_statistics count(void)
+/* Joins all; then the pool of tables gives back what held those that are gone. */
+static int try_collapse(void)
 {
-	struct hm_direct_map_statistics found;
+	int error;
 
-	lock();
-	found = hm_direct_map_statistics(&map);
-	unlock();
-	return found;
+	linear_map_lock();
+	error = hm_direct_map_collapse(&linear_map, linear_map.start, linear_map.bytes);
+	linear_map_unlock();
+	tables_reclaim();
+	return error;
 }
 
-/* The map consists of what it consisted of then, and of boot's tables. */
+/* The map consists of what it consisted of then. */
 static void check_same(const struct hm_direct_map_statistics *then)
 {
-	const struct hm_direct_map_statistics now = count();
+	const struct hm_direct_map_statistics now = linear_map_count();
 	unsigned int level;
 
-	for (level = 0; level < HM_PORT_PGTABLE_LEVELS; level++)
-		if (now.leaves[level] != then->leaves[level] ||
-		    now.groups[level] != then->groups[level] ||
-		    now.tables[level] != then->tables[level])
-			panic("level %u of the linear map is not what it was", level);
-	if (tables_taken)
-		panic("%u tables were not given back", tables_taken);
+	if (!linear_map_is_same(then, &now, &level))
+		panic("level %u of the linear map is not what it was", level);
 }
 
 /* ---- changes ---- */
@@ -277,21 +240,21 @@ static int try_change(uint64_t address, uint64_t bytes, enum change change)
 {
 	struct hm_direct_map_reserve reserve = { { 0 }, 0 };
 	const hm_va_t va = { address };
-	int error = hm_direct_map_prepare(&reserve, HM_DIRECT_MAP_TABLES);
+	int error = tables_reserve(&reserve);
 
 	if (error)
 		return error;
-	lock();
+	linear_map_lock();
 	if (change == READONLY)
-		error = hm_direct_map_set_permission(&map, &reserve, va, bytes, HM_PERMISSION_RO);
+		error = hm_direct_map_set_permission(&linear_map, &reserve, va, bytes, HM_PERMISSION_RO);
 	else if (change == EXECUTABLE)
-		error = hm_direct_map_set_permission(&map, &reserve, va, bytes, HM_PERMISSION_ROX);
+		error = hm_direct_map_set_permission(&linear_map, &reserve, va, bytes, HM_PERMISSION_ROX);
 	else if (change == INVALID)
-		error = hm_direct_map_set_permission(&map, &reserve, va, bytes,
+		error = hm_direct_map_set_permission(&linear_map, &reserve, va, bytes,
 						     HM_PERMISSION_INVALID);
 	else
-		error = hm_direct_map_set_pkey(&map, &reserve, va, bytes, HM_KEY_PGTABLES);
-	unlock();
+		error = hm_direct_map_set_pkey(&linear_map, &reserve, va, bytes, HM_KEY_PGTABLES);
+	linear_map_unlock();
 	hm_direct_map_release(&reserve);
 	return error;
 }
@@ -300,20 +263,10 @@ static void restore(uint64_t address, uint64_t bytes)
 {
 	const hm_va_t va = { address };
 
-	lock();
-	must(hm_direct_map_set_permission(&map, NULL, va, bytes, HM_PERMISSION_VALID), "valid");
-	must(hm_direct_map_set_pkey(&map, NULL, va, bytes, HM_KEY_DEFAULT), "no key");
-	unlock();
-}
-
-static int try_collapse(void)
-{
-	int error;
-
-	lock();
-	error = hm_direct_map_collapse(&map, map.start, map.bytes);
-	unlock();
-	return error;
+	linear_map_lock();
+	must(hm_direct_map_set_permission(&linear_map, NULL, va, bytes, HM_PERMISSION_VALID), "valid");
+	must(hm_direct_map_set_pkey(&linear_map, NULL, va, bytes, HM_KEY_DEFAULT), "no key");
+	linear_map_unlock();
 }
 
 /* Why an access to the page faulted; there has to be a syndrome. */
@@ -353,8 +306,8 @@ static void check(uint64_t address, enum change change)
 	struct hm_direct_map_info info;
 	uint64_t before = 0;
 
-	lock();
-	must(hm_direct_map_query(&map, va, &info), "query");
+	linear_map_lock();
+	must(hm_direct_map_query(&linear_map, va, &info), "query");
 	if (info.pa.val != address - LINEAR_BASE || info.permission != permissions[change] ||
 	    info.key != (change == TABLES ? HM_KEY_PGTABLES : HM_KEY_DEFAULT))
 		panic("page %lx is not as it was made", (unsigned long)address);
@@ -373,7 +326,7 @@ static void check(uint64_t address, enum change change)
 	} else if (change == TABLES) {
 		check_key(address, before);
 	}
-	unlock();
+	linear_map_unlock();
 }
 
 /* ---- rounds ---- */
@@ -474,28 +427,28 @@ static void change_and_restore(void)
 	unsigned int round, ranges = 0;
 
 	must(try_collapse(), "collapse");
-	if (!map.counts.folds)
+	if (!linear_map.counts.folds)
 		panic("the linear map has no contiguous groups");
 	draw("collapsed");
-	collapsed = count();
+	collapsed = linear_map_count();
 	for (round = 0; round < ROUNDS; round++) {
 		ranges += change_scattered(round);
 		check_scattered(round);
 		change_image_page();
 		if (!round) {
 			draw("changed here and there");
-			changed = count();
+			changed = linear_map_count();
 		}
 		restore(LINEAR_BASE + SPARE_PA, RAM_END - SPARE_PA);
 		must(try_collapse(), "collapse");
 		check_same(&collapsed);
 	}
 	draw("restored and collapsed");
-	print_header();
-	print_statistics("collapsed", &collapsed);
-	print_statistics("changed here and there", &changed);
-	changed = count();
-	print_statistics("restored and collapsed", &changed);
+	linear_print_header();
+	linear_print_statistics("collapsed", &collapsed);
+	linear_print_statistics("changed here and there", &changed);
+	changed = linear_map_count();
+	linear_print_statistics("restored and collapsed", &changed);
 	console_printf("\n  changed, seen to hold, and restored: %'u ranges in %u rounds\n", ranges,
 		       ROUNDS);
 }
@@ -509,23 +462,23 @@ static void must_be_busy(int error, const char *what)
 /* Below BBM level 3: nothing that changes a size; all else. */
 static void change_no_sizes(void)
 {
-	const struct hm_direct_map_statistics before = count();
+	const struct hm_direct_map_statistics before = linear_map_count();
 	const hm_va_t page = { page_of(0, 2) };
 	const uint64_t block = UINT64_C(1) << hm_port_pgtable_shift(1);
 
 	must_be_busy(try_change(page.val, PAGE_SIZE, READONLY), "a page of a block");
 	must_be_busy(try_collapse(), "a collapse");
-	lock();
-	must_be_busy(hm_direct_map_split(&map, NULL, page, PAGE_SIZE), "a split");
-	unlock();
+	linear_map_lock();
+	must_be_busy(hm_direct_map_split(&linear_map, NULL, page, PAGE_SIZE), "a split");
+	linear_map_unlock();
 
 	must(try_change(page_of(0, 0), block, TABLES), "a block");
 	check(page.val, TABLES);
 	restore(page_of(0, 0), block);
 	change_image_page();
 	check_same(&before);
-	print_header();
-	print_statistics("as boot made it", &before);
+	linear_print_header();
+	linear_print_statistics("as boot made it", &before);
 	console_printf(
 		"\n  sizes cannot change live: changes in a block, split and collapse are refused\n"
 		"  (-HM_EBUSY); a whole block's key and a page's permission changed and came back\n");
@@ -533,10 +486,8 @@ static void change_no_sizes(void)
 
 void linear_demonstrate(unsigned int cpus)
 {
-	const hm_va_t start = { LINEAR_BASE + RAM_START };
 	const unsigned int level = hm_port_bbm_level();
 
-	must(hm_direct_map_init(&map, start, RAM_END - RAM_START, false), "the linear map");
 	console_printf("  the kernel's linear map, %u threads in it; BBM level %u\n\n", cpus,
 		       level);
 	start_workers(cpus);

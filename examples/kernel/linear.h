@@ -5,6 +5,8 @@
 #ifndef KERNEL_LINEAR_H
 #define KERNEL_LINEAR_H
 
+#include <hardmap/direct_map.h>
+
 /*
  * Draws the map; has that many threads read and write all over it; and meanwhile changes pages and
  * ranges, sees that the changes hold, takes them back, and joins all again. Where sizes cannot
@@ -12,5 +14,9 @@
  * anything is not as it should be.
  */
 void linear_demonstrate(unsigned int cpus);
+
+/* What the map consists of, a line each; and what its columns are. */
+void linear_print_header(void);
+void linear_print_statistics(const char *what, const struct hm_direct_map_statistics *statistics);
 
 #endif /* KERNEL_LINEAR_H */

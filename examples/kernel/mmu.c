@@ -107,8 +107,7 @@ static void map(hm_pte_t *root, uint64_t base, uint64_t pa, unsigned int level, 
  * is data. */
 static uint64_t attributes_of(uint64_t pa)
 {
-	if ((pa >= (uintptr_t)__tables_start && pa < (uintptr_t)__tables_end) ||
-	    (pa >= TRACE_END && pa < SPARE_PA))
+	if (pa >= (uintptr_t)__tables_start && pa < (uintptr_t)__tables_end)
 		return table_attributes();
 	if (pa >= (uintptr_t)__text_start && pa < (uintptr_t)__text_end)
 		return HM_ARM64_KERNEL_RX;
@@ -123,8 +122,7 @@ static void map_memory(uint64_t block)
 	const uint64_t end = block + LEVEL(1);
 	uint64_t pa;
 
-	if ((block >= (uintptr_t)__tables_end || end <= (uintptr_t)__text_start) &&
-	    (block >= TRACE_END || end <= TRACE_END) && (block >= SPARE_PA || end <= SPARE_PA)) {
+	if (block >= (uintptr_t)__tables_end || end <= (uintptr_t)__text_start) {
 		map(boot_root_high, LINEAR_BASE, block, 1, attributes_of(block));
 		return;
 	}
@@ -156,6 +154,18 @@ void boot_map(void)
 
 	/* What executes between MMU on and the jump to the upper half. */
 	map(boot_root_low, 0, KERNEL_PA & ~(LEVEL(1) - 1), 1, HM_ARM64_KERNEL_RX);
+}
+
+bool mmu_boot_table(unsigned int number, uint64_t *pa)
+{
+	const hm_pte_t *table = number ? boot_root_low : boot_root_high;
+
+	if (number >= 2 + boot_tables_used)
+		return false;
+	if (number >= 2)
+		table = boot_tables[number - 2];
+	*pa = (uintptr_t)table - LINEAR_BASE;
+	return true;
 }
 
 void mmu_init_cpu(void)

@@ -49,6 +49,9 @@ extern bool mmu_has_tlbi_range;
 /* Whether all CPUs that are up can take blocks that change their size live. */
 extern struct hm_arm64_bbm mmu_bbm;
 
+/* The first tables, by number from 0: where one is; false from the first number that none has. */
+bool mmu_boot_table(unsigned int number, uint64_t *pa);
+
 /* How page tables are protected: HM_KEY_STYLE_*, by what the boot CPU has; the others have to have
  * it too. Zero, which is no style, before boot_map(). */
 extern unsigned int mmu_key_style;

@@ -1,55 +1,70 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
-/*
- * pages.c -- a stack of free page-table pages, linked through an array beside them: they hold no
- * links, and ordinary stores do not write them. Other memory is handed out once.
- */
+/* pages.c -- a byte for each page of the blocks says whether it is taken. Other memory is handed out once. */
 #include "pages.h"
-
-#include <hardmap/pgtable.h>
 
 #include "spinlock.h"
 #include "string.h"
 #include "uart.h"
 
-#define TABLES ((SPARE_PA - TRACE_END) / PAGE_SIZE)
+#define PAGES ((SPARE_PA - TRACE_END) / PAGE_SIZE)
 
 static struct spinlock lock;
-static uint32_t next_free[TABLES]; /* by page number; index + 1 of the next free page, 0: none */
-static uint32_t first_free; /* likewise */
-static uint32_t never_used; /* pages from here on were never handed out */
+static uint8_t taken[PAGES];
+static unsigned int taken_count;
 static uint64_t reserved = DATA_PA; /* up to here */
 
-uint64_t table_alloc(void)
+/* Whether n pages from that one on are free. */
+static bool are_free(unsigned int first, unsigned int n)
 {
-	uint64_t flags = spin_lock_irqsave(&lock);
-	uint32_t number = first_free ? first_free - 1 : never_used;
-	const hm_pa_t pa = { TRACE_END + (uint64_t)number * PAGE_SIZE };
-	const hm_pte_t none = { 0 };
-	bool fresh = !first_free;
+	unsigned int i;
 
-	if (fresh)
-		never_used++;
-	else
-		first_free = next_free[number];
-	spin_unlock_irqrestore(&lock, flags);
-	if (number >= TABLES)
-		panic("out of memory: the trace needs more than %u tables", (unsigned int)TABLES);
-	if (fresh)
-		hm_pte_fill(hm_port_pgtable_map(pa), HM_PORT_PGTABLE_ENTRIES, none, 0);
-	return pa.val;
+	for (i = first; i < first + n; i++)
+		if (taken[i])
+			return false;
+	return true;
 }
 
-void table_free(uint64_t pa)
+/* The lowest, so that others stay whole. */
+bool pages_take(unsigned int order, uint64_t *pa)
 {
-	uint32_t number = (uint32_t)((pa - TRACE_END) / PAGE_SIZE);
-	uint64_t flags;
+	const unsigned int n = 1u << order;
+	uint64_t flags = spin_lock_irqsave(&lock);
+	unsigned int first = 0;
+	bool found;
 
-	if (pa < TRACE_END || number >= TABLES)
-		panic("table %lx was not allocated", (unsigned long)pa);
-	flags = spin_lock_irqsave(&lock);
-	next_free[number] = first_free;
-	first_free = number + 1;
+	while (first + n <= PAGES && !are_free(first, n))
+		first += n;
+	found = first + n <= PAGES;
+	if (found) {
+		memset(taken + first, 1, n);
+		taken_count += n;
+		*pa = TRACE_END + (uint64_t)first * PAGE_SIZE;
+	}
 	spin_unlock_irqrestore(&lock, flags);
+	return found;
+}
+
+void pages_give(uint64_t pa, unsigned int n)
+{
+	const unsigned int first = (unsigned int)((pa - TRACE_END) / PAGE_SIZE);
+	uint64_t flags;
+	unsigned int i;
+
+	for (i = 0; i < n; i++) /* it faults if the page is still locked */
+		*(volatile uint64_t *)(pa + LINEAR_BASE + (uint64_t)i * PAGE_SIZE) = ~UINT64_C(0);
+	flags = spin_lock_irqsave(&lock);
+	for (i = first; i < first + n; i++) {
+		if (pa < TRACE_END || i >= PAGES || !taken[i])
+			panic("page %lx was not taken", (unsigned long)pa);
+		taken[i] = 0;
+	}
+	taken_count -= n;
+	spin_unlock_irqrestore(&lock, flags);
+}
+
+unsigned int pages_taken(void)
+{
+	return __atomic_load_n(&taken_count, __ATOMIC_RELAXED);
 }
 
 void *pages_reserve(uint64_t bytes)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * protect.c -- stray stores to entries of every level: from threads, interrupts and synchronous exceptions;
- * in the middle of a section, beside one, after a switch, on another CPU, after a CPU was off. Where
- * nothing is protected a store of what is there already shows that it goes through.
+ * protect.c -- stray stores to entries of every level, and to what the pool of tables knows: from threads,
+ * interrupts and synchronous exceptions; in the middle of a section, beside one, after a switch, on another
+ * CPU, after a CPU was off. Where nothing is protected a store of what is there already shows that it goes
+ * through.
  */
 #include "protect.h"
 
@@ -12,12 +13,16 @@
 #include "exception.h"
 #include "gic.h"
 #include "layout.h"
-#include "pages.h"
+#include "tables.h"
 #include "thread.h"
 #include "uart.h"
 #include "window.h"
 
 #define LEVELS HM_PORT_PGTABLE_LEVELS
+/* And what decides which page is a table next. */
+#define POOL_ROOT LEVELS
+#define POOL_FRAME (LEVELS + 1)
+#define VICTIMS (LEVELS + 2)
 #define SECTION_THREADS 3
 #define SECTION_ROUNDS 400
 
@@ -28,11 +33,12 @@ static const char *const from_text[FROMS] = { "a thread", "an interrupt",
 
 static unsigned int slot;
 static hm_pte_t *entries; /* of the slot's table */
-static hm_pte_t *victims[LEVELS]; /* an entry of each level, on the way to the slot's first page */
+/* An entry of each level, on the way to the slot's first page; and a word of the pool's metadata each. */
+static hm_pte_t *victims[VICTIMS];
 
 /* What was refused, by CPU: each counts its own. */
 struct refusals {
-	unsigned int refused[FROMS][LEVELS];
+	unsigned int refused[FROMS][VICTIMS];
 	enum hm_kpkeys_fault why;
 };
 static struct refusals refusals[MAX_CPUS];
@@ -78,15 +84,15 @@ static void attack(hm_pte_t *victim, const char *where)
 		panic("a stray store was refused, and changed the entry: %s", where);
 }
 
-/* To all levels, on the CPU that runs this: it does not change meanwhile. */
+/* To all of them, on the CPU that runs this: it does not change meanwhile. */
 static void attack_all(enum from from)
 {
 	struct refusals *mine = &refusals[cpu_id()];
-	unsigned int level;
+	unsigned int i;
 
-	for (level = 0; level < LEVELS; level++) {
-		attack(victims[level], from_text[from]);
-		mine->refused[from][level]++;
+	for (i = 0; i < VICTIMS; i++) {
+		attack(victims[i], from_text[from]);
+		mine->refused[from][i]++;
 	}
 }
 
@@ -269,20 +275,29 @@ static void find_victims(void)
 			table = hm_port_pgtable_map(hm_port_pte_table(hm_pte_get(victims[level])));
 	}
 	entries = table;
+	victims[POOL_ROOT] = tables_root_word();
+	victims[POOL_FRAME] = tables_frame_word();
 }
 
-static void print_refusals(unsigned int cpus)
+static unsigned int refused(unsigned int from, unsigned int victim)
 {
-	unsigned int from, level, cpu, all = 0;
+	unsigned int cpu, all = 0;
+
+	for (cpu = 0; cpu < MAX_CPUS; cpu++)
+		all += refusals[cpu].refused[from][victim];
+	return all;
+}
+
+static void print_refusals(void)
+{
+	unsigned int from, level;
 
 	for (from = 0; from < FROMS; from++) {
 		console_printf("  stray store from %-24s", from_text[from]);
-		for (level = 0; level < LEVELS; level++) {
-			for (cpu = all = 0; cpu < cpus; cpu++)
-				all += refusals[cpu].refused[from][level];
-			console_printf("  level %u: %'u", level, all);
-		}
-		console_printf("\n");
+		for (level = 0; level < LEVELS; level++)
+			console_printf("  level %u: %'u", level, refused(from, level));
+		console_printf("  the pool's root: %'u  its frames: %'u\n",
+			       refused(from, POOL_ROOT), refused(from, POOL_FRAME));
 	}
 }
 
@@ -303,7 +318,7 @@ void protect_demonstrate(unsigned int cpus)
 	write_eagerly();
 
 	console_printf("  protection in force: %s\n\n", mmu_protection());
-	print_refusals(cpus);
+	print_refusals();
 	console_printf("  %s, each: %s\n", what,
 		       hm_kpkeys_style() == HM_KEY_STYLE_NONE
 			       ? "nothing protects the tables"

@@ -15,6 +15,7 @@
 #include "pages.h"
 #include "stats.h"
 #include "string.h"
+#include "tables.h"
 #include "thread.h"
 #include "uart.h"
 #include "window.h"
@@ -40,6 +41,7 @@ struct table {
 static const struct event *events;
 static struct table *tables; /* by id */
 static unsigned int event_count;
+static unsigned int peak; /* after that many of them most tables are live, as they were recorded */
 static unsigned int done;
 
 /* ---- reading ---- */
@@ -71,7 +73,7 @@ static uint64_t number(const char **at, unsigned int line)
 unsigned int replay_load(void)
 {
 	const char *at;
-	unsigned int lines = 0, i;
+	unsigned int lines = 0, live = 0, most = 0, i;
 	struct event *event;
 
 	for (at = text; *at; at++)
@@ -102,6 +104,11 @@ unsigned int replay_load(void)
 		event->thread = (uint8_t)((cpu & 1) * 2 + (event->id & 1));
 		if (*at++ != '\n')
 			bad_line(i, "something follows its last field");
+		live += what == 'a' ? 1 : ~0u;
+		if (what == 'a' && live > most) {
+			most = live;
+			peak = i + 1;
+		}
 	}
 	event_count = lines;
 	return lines;
@@ -139,17 +146,23 @@ static void fill(uint32_t id, struct table *table)
 	}
 }
 
+/* Its entries stay: who is served the page next has it emptied. */
 static void clear(const struct table *table)
 {
-	const hm_pa_t pa = { table->pa };
-
-	hm_pte_clear_range(hm_port_pgtable_map(pa), ENTRIES);
 	hm_pte_clear(window_link_entry(table->slot));
 	/* Before the slot and the page serve anybody else: no CPU may go on translating by them. */
 	hm_pgtable_invalidate(window_va(table->slot, 0), WINDOW_SLOT_BYTES, HM_INVALIDATE_TABLES);
 	stat_add(STAT_INVALIDATIONS, 1);
 	stat_add(STAT_TABLES_CLEARED, 1);
 	window_slot_free(table->slot);
+}
+
+static void free_table(struct table *table)
+{
+	if (table->leaf)
+		clear(table);
+	table_free(table->pa);
+	__atomic_store_n(&table->live, 0, __ATOMIC_RELEASE);
 }
 
 static void do_event(const struct event *event)
@@ -159,10 +172,7 @@ static void do_event(const struct event *event)
 	if (event->kind == FREE) {
 		while (!__atomic_load_n(&table->live, __ATOMIC_ACQUIRE))
 			thread_yield();
-		if (table->leaf)
-			clear(table);
-		table_free(table->pa);
-		__atomic_store_n(&table->live, 0, __ATOMIC_RELEASE);
+		free_table(table);
 		return;
 	}
 	table->pa = table_alloc();
@@ -191,4 +201,18 @@ void replay_thread(void *number)
 unsigned int replay_done(void)
 {
 	return __atomic_load_n(&done, __ATOMIC_RELAXED);
+}
+
+unsigned int replay_peak(void)
+{
+	return peak;
+}
+
+void replay_free_all(void)
+{
+	unsigned int id;
+
+	for (id = 0; id < event_count; id++)
+		if (tables[id].live)
+			free_table(&tables[id]);
 }

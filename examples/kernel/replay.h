@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
  * replay.h -- a recorded trace of page-table pages, done again: each allocation of level 0 links a
- * table and fills all its entries in one section, each free clears, unlinks and invalidates it.
+ * table and fills all its entries in one section, each free unlinks and invalidates it.
  */
 #ifndef KERNEL_REPLAY_H
 #define KERNEL_REPLAY_H
@@ -16,5 +16,11 @@ void replay_thread(void *number);
 
 /* Events done so far, by all threads. */
 unsigned int replay_done(void);
+
+/* How many are done when the trace has most tables, as far as threads keep to its order. */
+unsigned int replay_peak(void);
+
+/* Frees what the trace leaves, after all of them. */
+void replay_free_all(void);
 
 #endif /* KERNEL_REPLAY_H */

@@ -11,7 +11,10 @@ enum stat {
 	STAT_UPPER_TABLES, /* pages that the trace uses for tables of upper levels */
 	STAT_ENTRIES_SET, /* made valid by the replay, in sections */
 	STAT_TOUCHES, /* accesses through entries that were just published */
-	STAT_INVALIDATIONS,
+	STAT_INVALIDATIONS, /* those of the linear map too */
+	STAT_TABLES_SERVED, /* pages from the pool */
+	STAT_MAP_CHANGES, /* of the linear map, each published once */
+	STAT_MAP_ORDERED, /* DMB ISHST that they took: links, and groups that became single entries */
 	STAT_INTERRUPTS,
 	STAT_INTERRUPTS_IN_SECTION,
 	STAT_INTERRUPT_ENTRIES, /* made valid by interrupt handlers */

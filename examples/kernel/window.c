@@ -5,6 +5,7 @@
 #include "layout.h"
 #include "pages.h"
 #include "spinlock.h"
+#include "tables.h"
 #include "uart.h"
 
 #define STAMP UINT64_C(0x5ca1ab1e00000000)

@@ -7,6 +7,9 @@
 #ifndef HM_HOSTED_HARDMAP_PORT_H
 #define HM_HOSTED_HARDMAP_PORT_H
 #include <hosted.h>
+#define HM_PGTABLE_POOL_TYPES_ONLY
+#include <hardmap/pgtable_pool.h>
+#undef HM_PGTABLE_POOL_TYPES_ONLY
 
 #define HM_BUG(message) hm_hosted_bug(message)
 
@@ -69,6 +72,36 @@ static inline void hm_port_direct_map_mend(hm_va_t va, uint64_t bytes)
 	(void)bytes;
 	hm_hosted.mends++;
 }
+
+/* Blocks of 2 MiB, an entry or a contiguous group. The kernel below a pool is the program: whoever includes
+ * pgtable_pool.h defines these hooks. */
+#ifndef HM_PORT_PGTABLE_POOL_ORDER
+#define HM_PORT_PGTABLE_POOL_ORDER (21 - HM_PORT_ARM64_PAGE_SHIFT)
+#endif
+#ifndef HM_PORT_PGTABLE_POOL_MAGAZINE
+#define HM_PORT_PGTABLE_POOL_MAGAZINE 32
+#endif
+#ifndef HM_PORT_PGTABLE_POOL_TABLES
+#define HM_PORT_PGTABLE_POOL_TABLES 4
+#endif
+#ifndef HM_PORT_PGTABLE_POOL_LOCKED
+#define HM_PORT_PGTABLE_POOL_LOCKED 1
+#endif
+hm_pa_t hm_port_pgtable_pool_root(const struct hm_pgtable_pool *pool);
+bool hm_port_pgtable_pool_memory(struct hm_pgtable_pool *pool, unsigned int order, hm_pa_t *pages);
+void hm_port_pgtable_pool_give(struct hm_pgtable_pool *pool, hm_pa_t pages, unsigned int n);
+int hm_port_pgtable_pool_set_key(struct hm_pgtable_pool *pool, hm_pa_t pages, unsigned int n,
+				 unsigned int key, struct hm_pgtable_pool_token *tables);
+void hm_port_pgtable_pool_rejoin(struct hm_pgtable_pool *pool, hm_pa_t block);
+bool hm_port_pgtable_pool_lock(struct hm_pgtable_pool *pool);
+void hm_port_pgtable_pool_unlock(struct hm_pgtable_pool *pool);
+bool hm_port_pgtable_pool_refill_lock(struct hm_pgtable_pool *pool);
+void hm_port_pgtable_pool_refill_unlock(struct hm_pgtable_pool *pool);
+unsigned int hm_port_pgtable_pool_pin(struct hm_pgtable_pool *pool);
+void hm_port_pgtable_pool_unpin(struct hm_pgtable_pool *pool);
+struct hm_pgtable_pool_magazine *hm_port_pgtable_pool_magazine(struct hm_pgtable_pool *pool,
+							       unsigned int cpu);
+bool hm_port_pgtable_pool_fence(struct hm_pgtable_pool *pool);
 
 /* Keys by the build: 0, none, and no code for them; 1, what hm_hosted.key_style says. */
 #ifndef HM_HOSTED_KEYS

@@ -295,7 +295,7 @@ static hm_pte_t kernel_page(unsigned int number)
  * and one publication for all. */
 CASE(entries)
 {
-	hm_pte_t table[4] = { { 0 } };
+	_Alignas(32) hm_pte_t table[4] = { { 0 } }; /* in one table, whatever the stack */
 	hm_lazy_mmu_token_t tok;
 
 	hm_pte_set(table, kernel_page(1));
@@ -359,7 +359,9 @@ static void hand_over(void)
 
 static void expect_ordinary_stores(void)
 {
-	hm_pte_t table[4] = { { 0 } }, expected = { 0 };
+	/* In one table, whatever the stack. */
+	_Alignas(32) hm_pte_t table[4] = { { 0 } };
+	hm_pte_t expected = { 0 };
 
 	hm_hosted_clear_counts();
 	hm_pte_set(table, kernel_page(1));

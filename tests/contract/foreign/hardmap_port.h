@@ -19,6 +19,9 @@
 #define HM_PGTABLE_TYPES_ONLY
 #include <hardmap/pgtable.h>
 #undef HM_PGTABLE_TYPES_ONLY
+#define HM_PGTABLE_POOL_TYPES_ONLY
+#include <hardmap/pgtable_pool.h>
+#undef HM_PGTABLE_POOL_TYPES_ONLY
 
 #define HM_PORT_PGTABLE_LEVELS 3
 #define HM_PORT_PGTABLE_ENTRIES 32
@@ -322,4 +325,30 @@ static inline void hm_port_direct_map_mend(hm_va_t va, uint64_t bytes)
 	(void)bytes;
 	foreign.mends++;
 }
+
+/* ---- pgtable_pool.h: small blocks, and the kernel of tests/contract/pool_kernel.c ---- */
+
+#define HM_PORT_PGTABLE_POOL_ORDER 3
+#ifndef HM_PORT_PGTABLE_POOL_MAGAZINE
+#define HM_PORT_PGTABLE_POOL_MAGAZINE 8
+#endif
+#define HM_PORT_PGTABLE_POOL_TABLES 2
+#ifndef HM_PORT_PGTABLE_POOL_LOCKED
+#define HM_PORT_PGTABLE_POOL_LOCKED 1
+#endif
+hm_pa_t hm_port_pgtable_pool_root(const struct hm_pgtable_pool *pool);
+bool hm_port_pgtable_pool_memory(struct hm_pgtable_pool *pool, unsigned int order, hm_pa_t *pages);
+void hm_port_pgtable_pool_give(struct hm_pgtable_pool *pool, hm_pa_t pages, unsigned int n);
+int hm_port_pgtable_pool_set_key(struct hm_pgtable_pool *pool, hm_pa_t pages, unsigned int n,
+				 unsigned int key, struct hm_pgtable_pool_token *tables);
+void hm_port_pgtable_pool_rejoin(struct hm_pgtable_pool *pool, hm_pa_t block);
+bool hm_port_pgtable_pool_lock(struct hm_pgtable_pool *pool);
+void hm_port_pgtable_pool_unlock(struct hm_pgtable_pool *pool);
+bool hm_port_pgtable_pool_refill_lock(struct hm_pgtable_pool *pool);
+void hm_port_pgtable_pool_refill_unlock(struct hm_pgtable_pool *pool);
+unsigned int hm_port_pgtable_pool_pin(struct hm_pgtable_pool *pool);
+void hm_port_pgtable_pool_unpin(struct hm_pgtable_pool *pool);
+struct hm_pgtable_pool_magazine *hm_port_pgtable_pool_magazine(struct hm_pgtable_pool *pool,
+							       unsigned int cpu);
+bool hm_port_pgtable_pool_fence(struct hm_pgtable_pool *pool);
 #endif
