@@ -621,28 +621,53 @@ static inline uint32_t hm_pool_bucket_(uint64_t block, uint32_t frames)
 	return bucket < frames ? bucket : bucket & mask >> 1;
 }
 
-/*
- * The number + 1 of the frame of that block, 0 if there is none. With the lock; or without, where metadata are
- * not locked, by a CPU that is in its magazine: then frames are added meanwhile but not removed. What it finds
- * is right if a page of that block is in use; that it finds nothing then says nothing.
- */
-static inline uint32_t hm_pool_find_(hm_pte_t *root, uint64_t block)
+/* The number + 1 of the first frame in the bucket of that block, 0 if there is none. */
+static inline uint32_t hm_pool_first_(hm_pte_t *root, uint64_t block, uint32_t frames)
 {
-	const uint32_t frames = hm_pool_half_(root, HM_POOL_FRAMES_);
-	uint32_t link, steps;
-
 	if (!frames)
 		return 0;
-	link = hm_pool_half_(hm_pool_frame_(root, hm_pool_bucket_(block, frames)), HM_POOL_BUCKET_);
+	return hm_pool_half_(hm_pool_frame_(root, hm_pool_bucket_(block, frames)), HM_POOL_BUCKET_);
+}
+
+/*
+ * The number + 1 of the frame of that page, 0 if it is not of the pool. With the lock; or without, where metadata
+ * are not locked, by a CPU that is in its magazine: then frames are added meanwhile but not removed. What it finds
+ * is right if the page is in use or cached; that it finds nothing then says nothing.
+ */
+static inline uint32_t hm_pool_find_(hm_pte_t *root, hm_pa_t page)
+{
+	const uint64_t block = hm_pool_block_of_(page);
+	const uint32_t frames = hm_pool_half_(root, HM_POOL_FRAMES_);
+	uint32_t link = hm_pool_first_(root, block, frames), steps;
+
 	/* In a chain that changes meanwhile it might go round. */
 	for (steps = 0; link && steps < frames; steps++) {
 		const hm_pte_t *words = hm_pool_frame_(root, link - 1);
 
-		if ((hm_pool_get_(words + HM_POOL_BLOCK_) & ~HM_POOL_FLAGS_) == block)
+		if ((hm_pool_get_(words + HM_POOL_BLOCK_) & ~HM_POOL_FLAGS_) == block &&
+		    hm_pool_state_(words, hm_pool_index_of_(page)) != HM_POOL_ABSENT_)
 			return link;
 		link = hm_pool_half_(words, HM_POOL_CHAIN_);
 	}
 	return 0;
+}
+
+/* The same of the block's frame for adopted pages, or for others: they do not mix, as only those can be given
+ * back. With the lock. */
+static inline uint32_t hm_pool_find_kind_(hm_pte_t *root, uint64_t block, uint64_t adopted)
+{
+	const uint32_t frames = hm_pool_half_(root, HM_POOL_FRAMES_);
+	uint32_t link = hm_pool_first_(root, block, frames);
+
+	while (link) {
+		const hm_pte_t *words = hm_pool_frame_(root, link - 1);
+		const uint64_t found = hm_pool_get_(words + HM_POOL_BLOCK_);
+
+		if ((found & ~HM_POOL_FLAGS_) == block && (found & HM_POOL_ADOPTED_) == adopted)
+			break;
+		link = hm_pool_half_(words, HM_POOL_CHAIN_);
+	}
+	return link;
 }
 
 /* No frame. */
@@ -653,10 +678,10 @@ static inline struct hm_pool_frame_ hm_pool_load_none_(void)
 	return none;
 }
 
-/* The frame of a block; no words if there is none. With the lock. */
-static inline struct hm_pool_frame_ hm_pool_load_block_(hm_pte_t *root, uint64_t block)
+/* The frame of a page; no words if there is none. With the lock. */
+static inline struct hm_pool_frame_ hm_pool_load_of_(hm_pte_t *root, hm_pa_t page)
 {
-	const uint32_t link = hm_pool_find_(root, block);
+	const uint32_t link = hm_pool_find_(root, page);
 
 	return link ? hm_pool_load_(root, link - 1) : hm_pool_load_none_();
 }
@@ -800,12 +825,9 @@ static inline void hm_pool_free_page_(struct hm_pool_frame_ *frame, unsigned int
 static inline bool hm_pool_check_(hm_pte_t *root, hm_pa_t page, unsigned int state,
 				  struct hm_pool_frame_ *frame)
 {
-	const uint32_t link = hm_pool_find_(root, hm_pool_block_of_(page));
-
-	if (!link || (page.val & (hm_pool_page_bytes_() - 1)))
-		return false;
-	*frame = hm_pool_load_(root, link - 1);
-	return hm_pool_state_(frame->words, hm_pool_index_of_(page)) == state;
+	*frame = hm_pool_load_of_(root, page);
+	return frame->words && !(page.val & (hm_pool_page_bytes_() - 1)) &&
+	       hm_pool_state_(frame->words, hm_pool_index_of_(page)) == state;
 }
 
 /* Pages in that state are free again. How many were not in it, which stay as they are. Each is read once: they
@@ -820,10 +842,11 @@ static HM_NOINLINE_ unsigned int hm_pool_return_(struct hm_pgtable_pool *pool, u
 	for (i = 0; i < n; i++) {
 		const hm_pa_t page = { __atomic_load_n(&pages[i].val, __ATOMIC_RELAXED) };
 
-		if (!frame.words || hm_pool_block_of_(page) != frame.block) {
+		if (!frame.words || hm_pool_block_of_(page) != frame.block ||
+		    hm_pool_state_(frame.words, hm_pool_index_of_(page)) == HM_POOL_ABSENT_) {
 			if (frame.words)
 				hm_pool_update_(pool, root, &before, &frame);
-			frame = hm_pool_load_block_(root, hm_pool_block_of_(page));
+			frame = hm_pool_load_of_(root, page);
 			before = frame;
 		}
 		if (!frame.words || (page.val & (hm_pool_page_bytes_() - 1)) ||
@@ -988,7 +1011,7 @@ static HM_NOINLINE_ bool hm_pool_remember_(struct hm_pgtable_pool *pool,
 					   struct hm_pgtable_pool_magazine *magazine, hm_pa_t page)
 {
 	hm_pte_t *root = hm_pool_root_(pool);
-	const uint32_t link = hm_pool_find_(root, hm_pool_block_of_(page));
+	const uint32_t link = hm_pool_find_(root, page);
 
 	if (!link)
 		return false;
@@ -1005,11 +1028,19 @@ static HM_ALWAYS_INLINE_ bool hm_pool_change_(struct hm_pgtable_pool *pool,
 {
 	hm_pool_state_t_ *state;
 
-	if (HM_UNLIKELY_(page.val - magazine->block >= magazine->bytes) &&
-	    !hm_pool_remember_(pool, magazine, page))
+	if (HM_LIKELY_(page.val - magazine->block < magazine->bytes)) {
+		state = magazine->states +
+			((page.val - magazine->block) >> hm_port_pgtable_shift(0));
+		if (HM_LIKELY_(__atomic_load_n(state, __ATOMIC_RELAXED) == from)) {
+			__atomic_store_n(state, (uint16_t)to, __ATOMIC_RELAXED);
+			return true;
+		}
+	}
+	/* Of another frame: of a block that has two, too. */
+	if (!hm_pool_remember_(pool, magazine, page))
 		return false;
-	state = magazine->states + ((page.val - magazine->block) >> hm_port_pgtable_shift(0));
-	if (HM_UNLIKELY_(__atomic_load_n(state, __ATOMIC_RELAXED) != from))
+	state = magazine->states + hm_pool_index_of_(page);
+	if (__atomic_load_n(state, __ATOMIC_RELAXED) != from)
 		return false;
 	__atomic_store_n(state, (uint16_t)to, __ATOMIC_RELAXED);
 	return true;
@@ -1295,6 +1326,19 @@ static inline void hm_pool_free_meta_(struct hm_pgtable_pool *pool, hm_pte_t *ro
 	hm_pool_update_(pool, root, &before, &frame);
 }
 
+/* Whether some of these pages are of that frame, number + 1, if there is one. */
+static inline bool hm_pool_has_any_(hm_pte_t *root, uint32_t link, unsigned int start,
+				    unsigned int pages)
+{
+	const hm_pte_t *words = link ? hm_pool_frame_(root, link - 1) : 0;
+	unsigned int i;
+
+	for (i = start; link && i < start + pages; i++)
+		if (hm_pool_state_(words, i) != HM_POOL_ABSENT_)
+			return true;
+	return false;
+}
+
 /*
  * These pages, all of one block, are the pool's from here on: free, in use, or held. With metadata unlocked
  * there are pages for them in metas; those that were used are no longer named there.
@@ -1305,15 +1349,16 @@ static HM_NOINLINE_ int hm_pool_add_(struct hm_pgtable_pool *pool, hm_pa_t pa, u
 	hm_pte_t *root = hm_pool_root_(pool);
 	const uint64_t block = hm_pool_block_of_(pa);
 	const unsigned int start = hm_pool_index_of_(pa);
-	uint32_t link = hm_pool_find_(root, block);
+	uint32_t link = hm_pool_find_kind_(root, block, flags & HM_POOL_ADOPTED_);
 	unsigned int i, wanted = 0, carved = 0;
 	struct hm_pool_frame_ frame, before;
 
+	if (hm_pool_has_any_(root, link, start, pages) ||
+	    hm_pool_has_any_(root, hm_pool_find_kind_(root, block, ~flags & HM_POOL_ADOPTED_),
+			     start, pages))
+		return -HM_EEXIST;
 	if (link) {
 		frame = hm_pool_load_(root, link - 1);
-		for (i = start; i < start + pages; i++)
-			if (hm_pool_state_(frame.words, i) != HM_POOL_ABSENT_)
-				return -HM_EEXIST;
 	} else {
 		wanted = hm_pool_metas_wanted_(root);
 		if (wanted && hm_pool_half_(root, HM_POOL_METAS_) == HM_POOL_METAS_MAX_)
@@ -1448,8 +1493,9 @@ static inline bool hm_pool_has_more_(struct hm_pgtable_pool *pool, unsigned int 
 	return more;
 }
 
-/* A block, or the largest piece that is to be had; with the refill lock. */
-static HM_NOINLINE_ int hm_pool_refill_alone_(struct hm_pgtable_pool *pool, unsigned int flags)
+/* A block, or the largest piece that is to be had, towards that many pages; with the refill lock. */
+static HM_NOINLINE_ int hm_pool_refill_alone_(struct hm_pgtable_pool *pool, unsigned int flags,
+					      uint64_t pages)
 {
 	unsigned int order = HM_PORT_PGTABLE_POOL_ORDER;
 	struct hm_pgtable_pool_token tables;
@@ -1469,7 +1515,7 @@ static HM_NOINLINE_ int hm_pool_refill_alone_(struct hm_pgtable_pool *pool, unsi
 			hm_pool_open_(pool);
 			hm_pool_unlock_(pool, guard);
 		}
-		return hm_pool_has_more_(pool, flags, 1) ? 0 : -HM_ENOMEM;
+		return hm_pool_has_more_(pool, flags, pages) ? 0 : -HM_ENOMEM;
 	}
 	guard = hm_pool_lock_(pool);
 	hm_pool_hold_back_(pool, HM_PORT_PGTABLE_POOL_TABLES, &tables);
@@ -1489,7 +1535,7 @@ static HM_NOINLINE_ int hm_pool_refill_(struct hm_pgtable_pool *pool, unsigned i
 	if (!hm_port_pgtable_pool_refill_lock(pool))
 		return -HM_EBUSY;
 	while (!error && !hm_pool_has_more_(pool, flags, pages))
-		error = hm_pool_refill_alone_(pool, flags);
+		error = hm_pool_refill_alone_(pool, flags, pages);
 	hm_port_pgtable_pool_refill_unlock(pool);
 	return error;
 }
@@ -1590,7 +1636,7 @@ static inline HM_MUST_USE_ int hm_pgtable_pool_alloc_batch(struct hm_pgtable_poo
 /* What is wrong with a page that is not in use; with the lock. */
 static HM_COLD_ const char *hm_pool_complaint_(hm_pte_t *root, hm_pa_t page)
 {
-	const uint32_t link = hm_pool_find_(root, hm_pool_block_of_(page));
+	const uint32_t link = hm_pool_find_(root, page);
 	unsigned int state;
 
 	if (page.val & (hm_pool_page_bytes_() - 1))
@@ -1608,14 +1654,14 @@ static HM_NOINLINE_ int hm_pool_free_to_frames_(struct hm_pgtable_pool *pool, co
 						unsigned int n)
 {
 	const unsigned int cpu = hm_port_pgtable_pool_pin(pool);
+	const uint32_t most = HM_PORT_PGTABLE_POOL_MAGAZINE;
 	struct hm_pgtable_pool_magazine *magazine = hm_port_pgtable_pool_magazine(pool, cpu);
 	const hm_kpkeys_token_t guard = hm_pool_lock_(pool);
 	const char *complaint = 0;
 	unsigned int i, wrong;
 	bool overwritten = false;
 
-	if (HM_PORT_PGTABLE_POOL_MAGAZINE && !magazine->closed &&
-	    magazine->pages >= HM_PORT_PGTABLE_POOL_MAGAZINE)
+	if (most && !magazine->closed && magazine->pages >= most)
 		overwritten = hm_pool_drain_(pool, magazine, cpu,
 					     HM_PORT_PGTABLE_POOL_MAGAZINE / 2);
 	wrong = hm_pool_return_(pool, n, HM_POOL_USED_, pages);
@@ -1931,7 +1977,7 @@ static HM_NOINLINE_ int hm_pool_release_(struct hm_pgtable_pool *pool, struct hm
 	const hm_pa_t pa = { run.block + run.page * hm_pool_page_bytes_() };
 	const int error = hm_pool_set_key_(pool, pa, run.n, HM_KEY_DEFAULT, tables);
 	hm_kpkeys_token_t guard = hm_pool_lock_(pool);
-	struct hm_pool_frame_ frame = hm_pool_load_(root, hm_pool_find_(root, run.block) - 1);
+	struct hm_pool_frame_ frame = hm_pool_load_of_(root, pa);
 	const struct hm_pool_frame_ before = frame;
 	hm_pa_t metas[2] = { { 0 }, { 0 } };
 	bool gone = false;
@@ -1989,11 +2035,10 @@ static inline void hm_pool_rename_(hm_pte_t *root, hm_pa_t from, hm_pa_t to)
 
 /* Moves metadata out of a block that has nothing else; false if there is no other place. With the lock. */
 static HM_NOINLINE_ bool hm_pool_evict_(struct hm_pgtable_pool *pool, hm_pte_t *root,
-					uint64_t block)
+					uint32_t number)
 {
 	for (;;) {
-		const struct hm_pool_frame_ frame = hm_pool_load_(root,
-								  hm_pool_find_(root, block) - 1);
+		const struct hm_pool_frame_ frame = hm_pool_load_(root, number);
 		unsigned int end, i;
 		const unsigned int page = hm_pool_find_run_(&frame, 0, HM_POOL_META_, HM_POOL_META_,
 							    &end);
@@ -2004,7 +2049,7 @@ static HM_NOINLINE_ bool hm_pool_evict_(struct hm_pgtable_pool *pool, hm_pte_t *
 			return true;
 		if (!hm_pool_take_meta_(pool, root, &to))
 			return false;
-		if (hm_pool_block_of_(to) == block) {
+		if (hm_pool_find_(root, to) == number + 1) {
 			hm_pool_free_meta_(pool, root, to);
 			return false;
 		}
@@ -2048,7 +2093,7 @@ static inline bool hm_pool_find_empty_(struct hm_pgtable_pool *pool, struct hm_p
 	if (found) {
 		frame = hm_pool_load_(root, link - 1);
 #if HM_PORT_PGTABLE_POOL_LOCKED
-		found = hm_pool_evict_(pool, root, frame.block);
+		found = hm_pool_evict_(pool, root, frame.number);
 		frame = hm_pool_load_(root, link - 1);
 #endif
 	}
@@ -2085,7 +2130,7 @@ static inline bool hm_pool_find_loose_(struct hm_pgtable_pool *pool, uint64_t mo
 }
 
 /* The emptiest block of those that are not empty becomes loose, if it is worth it. */
-static inline bool hm_pool_split_(struct hm_pgtable_pool *pool, uint64_t *block)
+static inline bool hm_pool_split_(struct hm_pgtable_pool *pool, uint32_t *number)
 {
 	hm_pte_t *root = hm_pool_root_(pool);
 	const hm_kpkeys_token_t guard = hm_pool_lock_(pool);
@@ -2097,7 +2142,7 @@ static inline bool hm_pool_split_(struct hm_pgtable_pool *pool, uint64_t *block)
 		const uint32_t link = hm_pool_half_(root + HM_POOL_HEADS_, list);
 		struct hm_pool_frame_ frame = hm_pool_load_(root, link - 1), before = frame;
 
-		*block = frame.block;
+		*number = frame.number;
 		frame.flags |= HM_POOL_PIECES_;
 		hm_pool_update_(pool, root, &before, &frame);
 		pool->counts.blocks_split++;
@@ -2107,11 +2152,11 @@ static inline bool hm_pool_split_(struct hm_pgtable_pool *pool, uint64_t *block)
 }
 
 /* None of its pages could go: it is whole. */
-static inline void hm_pool_unsplit_(struct hm_pgtable_pool *pool, uint64_t block)
+static inline void hm_pool_unsplit_(struct hm_pgtable_pool *pool, uint32_t number)
 {
 	hm_pte_t *root = hm_pool_root_(pool);
 	const hm_kpkeys_token_t guard = hm_pool_lock_(pool);
-	struct hm_pool_frame_ frame = hm_pool_load_block_(root, block), before = frame;
+	struct hm_pool_frame_ frame = hm_pool_load_(root, number), before = frame;
 	unsigned int end;
 
 	if (frame.present == HM_POOL_PAGES_ &&
@@ -2175,7 +2220,8 @@ static inline uint64_t hm_pgtable_pool_shrink_scan(struct hm_pgtable_pool *pool,
 	struct hm_pgtable_pool_token tables = { 0 };
 	hm_kpkeys_token_t guard;
 	struct hm_pool_run_ run;
-	uint64_t given = 0, block;
+	uint64_t given = 0;
+	uint32_t number;
 
 	if (!pages || !hm_pool_close_(pool))
 		return 0;
@@ -2189,12 +2235,12 @@ static inline uint64_t hm_pgtable_pool_shrink_scan(struct hm_pgtable_pool *pool,
 	if (flags & HM_PGTABLE_POOL_SPLIT)
 		hm_pool_hold_back_(pool, HM_PORT_PGTABLE_POOL_TABLES, &tables);
 	hm_pool_unlock_(pool, guard);
-	while (flags & HM_PGTABLE_POOL_SPLIT && given < pages && hm_pool_split_(pool, &block)) {
+	while (flags & HM_PGTABLE_POOL_SPLIT && given < pages && hm_pool_split_(pool, &number)) {
 		const uint64_t part = hm_pool_release_loose_(pool, pages - given, &tables);
 
 		given += part;
 		if (!part) {
-			hm_pool_unsplit_(pool, block);
+			hm_pool_unsplit_(pool, number);
 			break;
 		}
 	}
@@ -2231,8 +2277,10 @@ static inline uint64_t hm_pgtable_pool_shrink_count(struct hm_pgtable_pool *pool
 /* For kernels without shrinkers: as a scan for all free pages beyond that many. */
 static inline uint64_t hm_pgtable_pool_shrink(struct hm_pgtable_pool *pool, uint64_t target)
 {
-	const uint64_t free = __atomic_load_n(&pool->free, __ATOMIC_RELAXED);
+	const hm_kpkeys_token_t guard = hm_pool_lock_(pool);
+	const uint64_t free = pool->free;
 
+	hm_pool_unlock_(pool, guard);
 	return hm_pgtable_pool_shrink_scan(pool, free > target ? free - target : 0, 0);
 }
 
@@ -2389,7 +2437,7 @@ static inline bool hm_pool_find_any_(struct hm_pgtable_pool *pool, struct hm_poo
 	if (!link)
 		link = hm_pool_half_(root + HM_POOL_HEADS_, HM_POOL_LOOSE_);
 #if HM_PORT_PGTABLE_POOL_LOCKED
-	if (link && !hm_pool_evict_(pool, root, hm_pool_load_(root, link - 1).block))
+	if (link && !hm_pool_evict_(pool, root, link - 1))
 		link = 0;
 #endif
 	if (link) {
