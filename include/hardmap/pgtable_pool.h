@@ -1006,18 +1006,24 @@ static inline bool hm_pool_change_(struct hm_pgtable_pool *pool,
 	return true;
 }
 #else
-/* The magazine remembers the frame of that page; false if there is none. */
-static HM_NOINLINE_ bool hm_pool_remember_(struct hm_pgtable_pool *pool,
-					   struct hm_pgtable_pool_magazine *magazine, hm_pa_t page)
+/* The same by its frame, which the magazine remembers. */
+static HM_NOINLINE_ bool hm_pool_change_anew_(struct hm_pgtable_pool *pool,
+					      struct hm_pgtable_pool_magazine *magazine,
+					      hm_pa_t page, unsigned int from, unsigned int to)
 {
 	hm_pte_t *root = hm_pool_root_(pool);
 	const uint32_t link = hm_pool_find_(root, page);
+	hm_pte_t *words;
 
 	if (!link)
 		return false;
+	words = hm_pool_frame_(root, link - 1);
 	magazine->block = hm_pool_block_of_(page);
 	magazine->bytes = hm_pool_block_bytes_();
-	magazine->states = (uint16_t *)(void *)(hm_pool_frame_(root, link - 1) + HM_POOL_STATES_);
+	magazine->states = (uint16_t *)(void *)(words + HM_POOL_STATES_);
+	if (hm_pool_state_(words, hm_pool_index_of_(page)) != from)
+		return false;
+	hm_pool_put_state_(words, hm_pool_index_of_(page), to);
 	return true;
 }
 
@@ -1026,22 +1032,15 @@ static HM_ALWAYS_INLINE_ bool hm_pool_change_(struct hm_pgtable_pool *pool,
 					      struct hm_pgtable_pool_magazine *magazine,
 					      hm_pa_t page, unsigned int from, unsigned int to)
 {
+	const uint64_t offset = page.val - magazine->block;
 	hm_pool_state_t_ *state;
 
-	if (HM_LIKELY_(page.val - magazine->block < magazine->bytes)) {
-		state = magazine->states +
-			((page.val - magazine->block) >> hm_port_pgtable_shift(0));
-		if (HM_LIKELY_(__atomic_load_n(state, __ATOMIC_RELAXED) == from)) {
-			__atomic_store_n(state, (uint16_t)to, __ATOMIC_RELAXED);
-			return true;
-		}
-	}
-	/* Of another frame: of a block that has two, too. */
-	if (!hm_pool_remember_(pool, magazine, page))
-		return false;
-	state = magazine->states + hm_pool_index_of_(page);
-	if (__atomic_load_n(state, __ATOMIC_RELAXED) != from)
-		return false;
+	if (HM_UNLIKELY_(offset >= magazine->bytes))
+		return hm_pool_change_anew_(pool, magazine, page, from, to);
+	state = magazine->states + (offset >> hm_port_pgtable_shift(0));
+	/* In another frame: a block may have two. */
+	if (HM_UNLIKELY_(__atomic_load_n(state, __ATOMIC_RELAXED) != from))
+		return hm_pool_change_anew_(pool, magazine, page, from, to);
 	__atomic_store_n(state, (uint16_t)to, __ATOMIC_RELAXED);
 	return true;
 }

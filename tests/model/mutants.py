@@ -29,8 +29,15 @@ import sys
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'mutate'))
-from suites import MODELS, SUITES, DoesNotCompile, Suites, find, in_parallel, programs_of  # noqa: E402
+from suites import MODELS, PROGRAMS, SUITES, DoesNotCompile, Suites, find, in_parallel  # noqa: E402
+from suites import programs_of as programs_of_others  # noqa: E402
 
+# The programs over a pool of page tables, and those in which someone overwrites its ordinary memory; the kernel
+# that does something wrong around it, by its number in pool.c.
+POOLS = {'model_pool': [], 'model_pool_attack': ['-DATTACK']}
+PLANTS = {f'model_pool_plant_{each}': [f'-DPLANT={each}'] for each in range(1, 6)}
+PROGRAMS.update({each: ('model', ['tests/model/pool.c'], ['machine', 'random'], defines)
+                 for each, defines in {**POOLS, **PLANTS}.items()})
 SEEDS = [1, 10_000_000, 200_000_000, 3_000_000_000, 40_000_000_000]
 # Who must notice, where it is not the model: the suites, for one of these reasons.
 COST = 'costs barriers only, which are correct'
@@ -47,6 +54,11 @@ UNBROKEN = 'nobody of the model stands on what is broken: its tables are elsewhe
 ARM64_FILES = ('barrier.h', 'fault.h', 'gcs.h', 'pie.h', 'poe.h', 'tlbi.h', 'vmsa.h')
 
 
+def programs_of(model, programs):
+    """Those of a pool are long too."""
+    return programs // 10 if 'pool' in model else programs_of_others(model, programs)
+
+
 class Mutant:
     def __init__(self, name, file, old, new, only_suites='', of_a_linear_map=False):
         folder = 'ports/arm64/' if file in ARM64_FILES else 'include/hardmap/'
@@ -57,6 +69,9 @@ class Mutant:
         self.models = [each for each in MODELS if ('direct_map' in each) == linear_map]
         self.suites = sorted((each for each in SUITES if linear_map or 'direct_map' not in each),
                              key=lambda each: 'direct_map' not in each)
+        if file == 'pgtable_pool.h':
+            self.models = list(POOLS)
+            self.suites = [each for each in SUITES if 'pool' in each]
 
     def apply(self, text):
         """The file's text with the mutation."""
@@ -674,6 +689,80 @@ MUTANTS += group(
 ]
 
 
+class Plant(Mutant):
+    """The headers as they are, under a kernel that does something wrong."""
+
+    def __init__(self, name, number):
+        super().__init__(name, 'pgtable_pool.h', '', '')
+        self.models = [f'model_pool_plant_{number}']
+
+    def apply(self, text):
+        return text
+
+
+CHANGE_BACK = 'const int error = hm_pool_set_key_(pool, pa, run.n, HM_KEY_DEFAULT, tables);'
+EVICT = ('for (i = 0; i < HM_PORT_PGTABLE_ENTRIES; i++) hm_pool_put_(hm_port_pgtable_map(to) + i, '
+         'hm_pool_get_(hm_port_pgtable_map(from) + i)); hm_pool_rename_(root, from, to);')
+CLAIM = 'if (!hm_pool_check_(hm_pool_root_(pool), page, from, &frame)) return false;'
+RETURN = 'wrong++; else hm_pool_free_page_(&frame, hm_pool_index_of_(page));'
+
+MUTANTS += group(
+    'pgtable_pool.h',
+    # Metadata.
+    ('metadata by ordinary stores', 'hm_pte_fill(word, 1, pte, 0); #else', 'hm_port_pte_store(word, pte);\n#else'),
+    ('metadata by stores of the default level', 'hm_pte_fill(word, 1, pte, 0); #else',
+     'const hm_kpkeys_token_t level = hm_kpkeys_enter_default(); hm_port_pte_store(word, pte); '
+     'hm_kpkeys_leave(level);\n#else'),
+    ('states by ordinary stores', 'hm_pte_fill(words + HM_POOL_STATES_ + page / 4, (end - page) / 4, four, 0);',
+     'for (unsigned int i = 0; i < (end - page) / 4; i++) '
+     'hm_port_pte_store(words + HM_POOL_STATES_ + page / 4 + i, four);'),
+    ('magazine without the lock', '(void)magazine; *guard = hm_pool_lock_(pool); return true;',
+     '(void)magazine; *guard = hm_kpkeys_enter_pgtables(); return true;'),
+    ('pages from frames without the lock', 'guard = hm_pool_lock_(pool); taken = hm_pool_take_(pool, 1, 0, HM_POOL_USED_, page);',
+     'guard = hm_kpkeys_enter_pgtables(); taken = hm_pool_take_(pool, 1, 0, HM_POOL_USED_, page); '
+     'hm_pool_unlock_(pool, guard); guard = hm_pool_lock_(pool);'),
+    # Keys.
+    ('block that is given back before its key', CHANGE_BACK,
+     'hm_port_pgtable_pool_give(pool, pa, run.n); ' + CHANGE_BACK),
+    ('block that is given back with its key', CHANGE_BACK, 'const int error = 0; (void)tables;'),
+    ('block that is served without its key',
+     'if (!flags) error = hm_pool_set_key_(pool, pa, pages, HM_KEY_PGTABLES, tables);', ''),
+    ('block that is served before it has its key',
+     'if (!flags) error = hm_pool_set_key_(pool, pa, pages, HM_KEY_PGTABLES, tables); if (!error) {',
+     'if (!error) { if (!flags) { guard = hm_pool_lock_(pool); error = hm_pool_add_(pool, pa, pages, HM_POOL_LAST_, '
+     'flags, metas); hm_pool_unlock_(pool, guard); return error ? error : hm_pool_set_key_(pool, pa, pages, '
+     'HM_KEY_PGTABLES, tables); }'),
+    ('refill half of which has its key', 'undone = error == -HM_EIO ? error : 0;', 'undone = 0;'),
+    ('release half of which has its key', '} else if (!run.again && error != -HM_EIO) {', '} else if (!run.again) {'),
+    ('pages that are served while their key changes', 'hm_pool_put_states_(frame->words, page, n, HM_POOL_HELD_); '
+     'hm_pool_link_free_(frame);', ''),
+    ('frames that are not protected', 'error = hm_pool_protect_(pool, number);', 'error = 0;'),
+    ('root that is not protected', 'if (HM_PORT_PGTABLE_POOL_LOCKED) error = hm_pool_set_key_(pool, '
+     'hm_port_pgtable_pool_root(pool), 1, HM_KEY_PGTABLES, &none);', '(void)none;'),
+    ('refills that are not protected', 'hm_pool_put_(root + HM_POOL_PROTECTED_, 1);', ''),
+    # Metadata move.
+    ('block that takes its metadata along', 'found = hm_pool_evict_(pool, root, frame.block);', ''),
+    ('metadata that move without what is in them', EVICT, 'hm_pool_rename_(root, from, to); (void)i;'),
+    ('metadata that nobody finds', EVICT, EVICT.replace('hm_pool_rename_(root, from, to);', '')),
+    # What is held back.
+    ('pages of tokens that others get', 'return hm_pool_get_(hm_pool_root_(pool) + HM_POOL_RESERVED_) +',
+     'return 0 * hm_pool_get_(hm_pool_root_(pool) + HM_POOL_RESERVED_) +'),
+    ('page that is not emptied', 'if (flags & HM_PGTABLE_POOL_ZERO) hm_pool_zero_(*page);', ''),
+    # What a stray store leaves.
+    ('magazine that is believed', CLAIM, '(void)hm_pool_check_(hm_pool_root_(pool), page, from, &frame);'),
+    ("magazine that has another CPU's page", 'HM_POOL_CACHED_ | cpu, HM_POOL_USED_); }',
+     'HM_POOL_CACHED_ | !cpu, HM_POOL_USED_); }'),
+    ('page that is read again after it was looked at', RETURN, RETURN.replace('(page)', '(pages[i])')),
+    ('empty lists that are believed to have pages', 'hm_pool_recount_(pool, root); break;', 'break;'),
+) + [
+    Plant('tables that are freed without invalidation', 1),
+    Plant('tables that are freed while walk caches have them', 2),
+    Plant('key change that is not invalidated', 3),
+    Plant('key change of one page', 4),
+    Plant('block that is lent while it is in use', 5),
+]
+
+
 class Verdict:
     """Who caught a mutant (model, contract, unit; None: nobody), after how many programs; a remark."""
 
@@ -725,7 +814,7 @@ def describe(verdict):
 
 def unmutated(suites, programs):
     """What is wrong with the tree as it is; empty if nothing."""
-    for model in MODELS:
+    for model in MODELS + list(POOLS):
         executable = suites.build(model, suites.pristine)
         for seed in SEEDS:
             count, what = find(executable, programs_of(model, programs), seed)
