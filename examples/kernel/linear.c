@@ -246,9 +246,11 @@ static int try_change(uint64_t address, uint64_t bytes, enum change change)
 		return error;
 	linear_map_lock();
 	if (change == READONLY)
-		error = hm_direct_map_set_permission(&linear_map, &reserve, va, bytes, HM_PERMISSION_RO);
+		error = hm_direct_map_set_permission(&linear_map, &reserve, va, bytes,
+						     HM_PERMISSION_RO);
 	else if (change == EXECUTABLE)
-		error = hm_direct_map_set_permission(&linear_map, &reserve, va, bytes, HM_PERMISSION_ROX);
+		error = hm_direct_map_set_permission(&linear_map, &reserve, va, bytes,
+						     HM_PERMISSION_ROX);
 	else if (change == INVALID)
 		error = hm_direct_map_set_permission(&linear_map, &reserve, va, bytes,
 						     HM_PERMISSION_INVALID);
@@ -264,7 +266,8 @@ static void restore(uint64_t address, uint64_t bytes)
 	const hm_va_t va = { address };
 
 	linear_map_lock();
-	must(hm_direct_map_set_permission(&linear_map, NULL, va, bytes, HM_PERMISSION_VALID), "valid");
+	must(hm_direct_map_set_permission(&linear_map, NULL, va, bytes, HM_PERMISSION_VALID),
+	     "valid");
 	must(hm_direct_map_set_pkey(&linear_map, NULL, va, bytes, HM_KEY_DEFAULT), "no key");
 	linear_map_unlock();
 }
