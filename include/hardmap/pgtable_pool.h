@@ -115,10 +115,11 @@ struct hm_pgtable_pool {
 	uint64_t empty; /* of these, in whole blocks that have no other pages but metadata */
 	uint64_t loose; /* of these, in frames that are no whole blocks */
 	uint64_t metadata; /* pages; of the pool itself if they are locked */
-	uint64_t quarantined; /* the key change of which failed half-way */
+	uint64_t quarantined; /* the key change of which goes on, or failed half-way */
 	uint64_t unprotected; /* without the key */
+	uint64_t wanted; /* free pages, by a refill that goes on */
 	uint64_t
-		demand; /* pages in use at most, of late: what the shrinker expects to be wanted again */
+		demand; /* pages in use at most, of late: the shrinker expects them to be wanted again */
 	/* A block is worth to be split, HM_PGTABLE_POOL_SPLIT, if that many of its pages are free, and nothing
 	 * else can go. Half of them unless the kernel changes it, before the shrinker first runs. */
 	uint64_t worth;
@@ -279,8 +280,9 @@ static inline void hm_pool_put_half_(hm_pte_t *words, uint32_t i, uint32_t value
 #define HM_POOL_PROTECTED_ 1 /* words: whether hm_pgtable_pool_protect() was called */
 #define HM_POOL_SHRINKING_ 2 /* whether someone is alone, hm_pool_close_() */
 #define HM_POOL_RESERVED_ 3 /* pages that tokens hold back */
-#define HM_POOL_SUMMARY_ 4 /* which words of the map are not 0 */
-#define HM_POOL_MAP_ 6 /* which of the lists by use have frames, a bit each */
+#define HM_POOL_LOST_ 4 /* memory in quarantine that has no frame: its address, and its order + 1 */
+#define HM_POOL_SUMMARY_ 5 /* which words of the map are not 0 */
+#define HM_POOL_MAP_ 7 /* which of the lists by use have frames, a bit each */
 #define HM_POOL_HEADS_ \
 	(HM_POOL_MAP_ + (HM_POOL_PAGES_ + 63) / 64) /* halves: of lists, number + 1 */
 /* By how many pages are neither free nor metadata; then two lists for frames that are no whole blocks. None
@@ -756,6 +758,16 @@ static inline uint64_t hm_pool_in_use_(const struct hm_pgtable_pool *pool)
 	       (HM_PORT_PGTABLE_POOL_LOCKED ? pool->metadata : 0);
 }
 
+/* The same for memory that has no frame. */
+static inline void hm_pool_count_lost_(struct hm_pgtable_pool *pool, uint64_t times)
+{
+	const uint64_t lost = hm_pool_get_(hm_pool_root_(pool) + HM_POOL_LOST_);
+	const uint64_t pages = lost ? UINT64_C(1) << (((lost & HM_POOL_FLAGS_) - 1) & 31) : 0;
+
+	pool->present += times * pages;
+	pool->quarantined += times * pages;
+}
+
 /* What the frames say, where the counts were overwritten. */
 static HM_COLD_ void hm_pool_recount_(struct hm_pgtable_pool *pool, hm_pte_t *root)
 {
@@ -808,7 +820,7 @@ static HM_NOINLINE_ unsigned int hm_pool_take_(struct hm_pgtable_pool *pool, uns
 		}
 		hm_pool_update_(pool, root, &before, &frame);
 	}
-	if (pool->demand < hm_pool_in_use_(pool))
+	if (state != HM_POOL_HELD_ && pool->demand < hm_pool_in_use_(pool))
 		pool->demand = hm_pool_in_use_(pool);
 	return taken;
 }
@@ -1302,7 +1314,7 @@ static inline bool hm_pool_take_meta_(struct hm_pgtable_pool *pool, hm_pte_t *ro
 {
 	struct hm_pool_frame_ frame, before;
 
-	if (!hm_pool_take_(pool, 1, 0, HM_POOL_HELD_, page) ||
+	if (!hm_pool_take_(pool, 1, hm_pool_get_(root + HM_POOL_RESERVED_), HM_POOL_HELD_, page) ||
 	    !hm_pool_check_(root, *page, HM_POOL_HELD_, &frame))
 		return false;
 	before = frame;
@@ -1325,16 +1337,20 @@ static inline void hm_pool_free_meta_(struct hm_pgtable_pool *pool, hm_pte_t *ro
 	hm_pool_update_(pool, root, &before, &frame);
 }
 
-/* Whether some of these pages are of that frame, number + 1, if there is one. */
-static inline bool hm_pool_has_any_(hm_pte_t *root, uint32_t link, unsigned int start,
-				    unsigned int pages)
+/* Whether some of these pages, all of one block, are the pool's; with the lock. */
+static inline bool hm_pool_has_some_(hm_pte_t *root, hm_pa_t pa, unsigned int pages)
 {
-	const hm_pte_t *words = link ? hm_pool_frame_(root, link - 1) : 0;
-	unsigned int i;
+	const uint32_t links[2] = {
+		hm_pool_find_kind_(root, hm_pool_block_of_(pa), 0),
+		hm_pool_find_kind_(root, hm_pool_block_of_(pa), HM_POOL_ADOPTED_),
+	};
+	unsigned int i, kind;
 
-	for (i = start; link && i < start + pages; i++)
-		if (hm_pool_state_(words, i) != HM_POOL_ABSENT_)
-			return true;
+	for (kind = 0; kind < 2; kind++)
+		for (i = 0; links[kind] && i < pages; i++)
+			if (hm_pool_state_(hm_pool_frame_(root, links[kind] - 1),
+					   hm_pool_index_of_(pa) + i) != HM_POOL_ABSENT_)
+				return true;
 	return false;
 }
 
@@ -1352,9 +1368,7 @@ static HM_NOINLINE_ int hm_pool_add_(struct hm_pgtable_pool *pool, hm_pa_t pa, u
 	unsigned int i, wanted = 0, carved = 0;
 	struct hm_pool_frame_ frame, before;
 
-	if (hm_pool_has_any_(root, link, start, pages) ||
-	    hm_pool_has_any_(root, hm_pool_find_kind_(root, block, ~flags & HM_POOL_ADOPTED_),
-			     start, pages))
+	if (hm_pool_has_some_(root, pa, pages))
 		return -HM_EEXIST;
 	if (link) {
 		frame = hm_pool_load_(root, link - 1);
@@ -1362,6 +1376,9 @@ static HM_NOINLINE_ int hm_pool_add_(struct hm_pgtable_pool *pool, hm_pa_t pa, u
 		wanted = hm_pool_metas_wanted_(root);
 		if (wanted && hm_pool_half_(root, HM_POOL_METAS_) == HM_POOL_METAS_MAX_)
 			return -HM_ENOMEM;
+		for (i = 0; !HM_PORT_PGTABLE_POOL_LOCKED && i < wanted; i++)
+			if (!metas[i].val)
+				return -HM_ENOMEM;
 		for (i = 0; HM_PORT_PGTABLE_POOL_LOCKED && i < wanted; i++) {
 			/* Of what comes, from the end; else of what there is. */
 			if (state == HM_POOL_LAST_ && pages > carved) {
@@ -1392,7 +1409,7 @@ static HM_NOINLINE_ int hm_pool_add_(struct hm_pgtable_pool *pool, hm_pa_t pa, u
 	else
 		hm_pool_put_states_(frame.words, start, pages, state);
 	hm_pool_update_(pool, root, &before, &frame);
-	if (flags & HM_POOL_BARE_)
+	if (frame.flags & HM_POOL_BARE_) /* also with the key, as long as others lack it */
 		pool->unprotected += pages;
 	if (state == HM_POOL_HELD_)
 		pool->quarantined += pages;
@@ -1442,35 +1459,55 @@ static inline int hm_pool_accept_(struct hm_pgtable_pool *pool, hm_pa_t pa, unsi
 		hm_port_pgtable_pool_give(pool, pa, pages);
 		return error;
 	}
-	/* Nobody gets them. Where there is no place even for a frame, they are counted and nothing else. */
+	/* Nobody gets them. Where there is no place even for a frame, the root says where they are. */
 	guard = hm_pool_lock_(pool);
-	if (hm_pool_add_(pool, pa, pages, HM_POOL_HELD_, flags, metas))
-		pool->quarantined += pages;
+	if (hm_pool_add_(pool, pa, pages, HM_POOL_HELD_, flags, metas)) {
+		hm_pool_put_(hm_pool_root_(pool) + HM_POOL_LOST_,
+			     pa.val | ((unsigned int)__builtin_ctz(pages) + 1));
+		hm_pool_count_lost_(pool, 1);
+	}
 	hm_pool_unlock_(pool, guard);
 	return error;
 }
 
-/* The pages that the next frame takes for metadata, from the kernel: 0 for those that it does not. */
-static inline bool hm_pool_get_metas_(struct hm_pgtable_pool *pool, hm_pa_t *metas)
+/* Tries again memory that has no frame; with the refill lock, of which no second is taken before. */
+static inline int hm_pool_retry_lost_(struct hm_pgtable_pool *pool)
+{
+	hm_pte_t *word = hm_pool_root_(pool) + HM_POOL_LOST_;
+	const uint64_t lost = hm_pool_get_(word);
+	const hm_pa_t pa = { lost & ~HM_POOL_FLAGS_ };
+	const unsigned int pages = 1u << (((lost & HM_POOL_FLAGS_) - 1) & 31);
+	struct hm_pgtable_pool_token none = { 0 };
+	hm_kpkeys_token_t guard;
+
+	if (!lost)
+		return 0;
+	if (hm_pool_set_key_(pool, pa, pages, HM_KEY_DEFAULT, &none))
+		return -HM_EIO;
+	guard = hm_pool_lock_(pool);
+	hm_pool_count_lost_(pool, ~UINT64_C(0));
+	hm_pool_put_(word, 0);
+	hm_pool_unlock_(pool, guard);
+	hm_port_pgtable_pool_give(pool, pa, pages);
+	return 0;
+}
+
+/* Pages from the kernel for the metadata of the next frame, as many as that may come to take: what is asked for
+ * may reclaim. 0 for those that there are not. */
+static inline void hm_pool_get_metas_(struct hm_pgtable_pool *pool, hm_pa_t *metas)
 {
 	hm_kpkeys_token_t guard;
-	unsigned int i, wanted;
+	unsigned int i, n;
 
 	metas[0].val = metas[1].val = 0;
 	if (HM_PORT_PGTABLE_POOL_LOCKED)
-		return true;
+		return;
 	guard = hm_pool_lock_(pool);
-	wanted = hm_pool_metas_wanted_(hm_pool_root_(pool));
+	n = hm_pool_half_(hm_pool_root_(pool), HM_POOL_METAS_) < HM_POOL_DIRECT_ ? 1 : 2;
 	hm_pool_unlock_(pool, guard);
-	for (i = 0; i < wanted; i++) {
-		if (!hm_port_pgtable_pool_memory(pool, 0, &metas[i])) {
+	for (i = 0; i < n; i++)
+		if (!hm_port_pgtable_pool_memory(pool, 0, &metas[i]))
 			metas[i].val = 0;
-			if (i)
-				hm_port_pgtable_pool_give(pool, metas[0], 1);
-			return false;
-		}
-	}
-	return true;
 }
 
 static inline void hm_pool_put_metas_(struct hm_pgtable_pool *pool, const hm_pa_t *metas)
@@ -1482,12 +1519,16 @@ static inline void hm_pool_put_metas_(struct hm_pgtable_pool *pool, const hm_pa_
 			hm_port_pgtable_pool_give(pool, metas[i], 1);
 }
 
+/* Whether that many pages more are free than allocations with those flags leave; if not, the shrinker leaves
+ * them until there are. */
 static inline bool hm_pool_has_more_(struct hm_pgtable_pool *pool, unsigned int flags,
 				     uint64_t pages)
 {
 	const hm_kpkeys_token_t guard = hm_pool_lock_(pool);
-	const bool more = pool->free >= hm_pool_keep_(pool, flags) + pages;
+	const uint64_t wanted = hm_pool_keep_(pool, flags) + pages;
+	const bool more = pool->free >= wanted;
 
+	pool->wanted = more ? 0 : wanted;
 	hm_pool_unlock_(pool, guard);
 	return more;
 }
@@ -1502,8 +1543,10 @@ static HM_NOINLINE_ int hm_pool_refill_alone_(struct hm_pgtable_pool *pool, unsi
 	hm_pa_t pa, metas[2];
 	int error;
 
-	if (!hm_pool_get_metas_(pool, metas))
-		return -HM_ENOMEM;
+	error = hm_pool_retry_lost_(pool);
+	if (error)
+		return error;
+	hm_pool_get_metas_(pool, metas);
 	while (!hm_port_pgtable_pool_memory(pool, order, &pa)) {
 		if (order--)
 			continue;
@@ -1529,12 +1572,16 @@ static HM_NOINLINE_ int hm_pool_refill_alone_(struct hm_pgtable_pool *pool, unsi
 static HM_NOINLINE_ int hm_pool_refill_(struct hm_pgtable_pool *pool, unsigned int flags,
 					uint64_t pages)
 {
+	hm_kpkeys_token_t guard;
 	int error = 0;
 
 	if (!hm_port_pgtable_pool_refill_lock(pool))
 		return -HM_EBUSY;
 	while (!error && !hm_pool_has_more_(pool, flags, pages))
 		error = hm_pool_refill_alone_(pool, flags, pages);
+	guard = hm_pool_lock_(pool);
+	pool->wanted = 0;
+	hm_pool_unlock_(pool, guard);
 	hm_port_pgtable_pool_refill_unlock(pool);
 	return error;
 }
@@ -1748,19 +1795,21 @@ static inline int hm_pool_bring_(struct hm_pgtable_pool *pool, hm_pa_t pa, unsig
 		hm_kpkeys_token_t guard;
 		hm_pa_t metas[2];
 
-		if (!hm_pool_get_metas_(pool, metas))
-			return -HM_ENOMEM;
+		hm_pool_get_metas_(pool, metas);
 		guard = hm_pool_lock_(pool);
+		if (hm_pool_has_some_(hm_pool_root_(pool), pa, n))
+			error = -HM_EEXIST;
 		hm_pool_hold_back_(pool, HM_PORT_PGTABLE_POOL_TABLES, &tables);
 		hm_pool_unlock_(pool, guard);
-		if (protect)
+		if (!error && protect)
 			error = hm_pool_set_key_(pool, pa, n, HM_KEY_PGTABLES, &tables);
 		if (!error) {
 			guard = hm_pool_lock_(pool);
 			error = hm_pool_add_(pool, pa, n, state, flags, metas);
 			hm_pool_unlock_(pool, guard);
-			if (error == -HM_ENOMEM && protect)
-				(void)hm_pool_set_key_(pool, pa, n, HM_KEY_DEFAULT, &tables);
+			if (error && protect &&
+			    hm_pool_set_key_(pool, pa, n, HM_KEY_DEFAULT, &tables))
+				error = -HM_EIO;
 		}
 		hm_pgtable_pool_unreserve(pool, &tables);
 		hm_pool_put_metas_(pool, metas);
@@ -1787,7 +1836,8 @@ static inline int hm_pool_bring_alone_(struct hm_pgtable_pool *pool, hm_pa_t pa,
 /*
  * Consecutive pages that the kernel gives for good: they are served first and never given back. The way to
  * serve tables before there is a page allocator, and to have the tables for the first key change. 0, or the
- * first error: what comes before that block's part of the range is the pool's. May sleep.
+ * first error: what comes before that block's part of the range is the pool's, the rest is the caller's as it
+ * was; after -HM_EIO some of that part may have the key. May sleep.
  *
  * They get the key with hm_pgtable_pool_protect(), or at once if that was. Where memory takes keyed stores by
  * now (HM_KEY_STYLE_STORE) they have it already.
@@ -1962,6 +2012,7 @@ static inline struct hm_pool_run_ hm_pool_hold_(struct hm_pgtable_pool *pool, hm
 	hm_pool_put_states_(frame->words, page, n, HM_POOL_HELD_);
 	hm_pool_link_free_(frame);
 	hm_pool_update_(pool, root, &before, frame);
+	pool->quarantined += n;
 	return run;
 }
 
@@ -1984,7 +2035,7 @@ static HM_NOINLINE_ int hm_pool_release_(struct hm_pgtable_pool *pool, struct hm
 	if (!error) {
 		hm_pool_put_states_(frame.words, run.page, run.n, HM_POOL_ABSENT_);
 		frame.present -= run.n;
-		pool->quarantined -= run.again ? run.n : 0;
+		pool->quarantined -= run.n;
 		pool->unprotected -= frame.flags & HM_POOL_BARE_ ? run.n : 0;
 		pool->counts.pages_released += run.n;
 		pool->counts.blocks_released += run.n == HM_POOL_PAGES_;
@@ -1992,8 +2043,7 @@ static HM_NOINLINE_ int hm_pool_release_(struct hm_pgtable_pool *pool, struct hm
 	} else if (!run.again && error != -HM_EIO) {
 		hm_pool_put_states_(frame.words, run.page, run.n, HM_POOL_LAST_);
 		hm_pool_link_free_(&frame);
-	} else {
-		pool->quarantined += run.again ? 0 : run.n;
+		pool->quarantined -= run.n;
 	}
 	hm_pool_update_(pool, root, &before, &frame);
 	if (gone) {
@@ -2032,32 +2082,43 @@ static inline void hm_pool_rename_(hm_pte_t *root, hm_pa_t from, hm_pa_t to)
 	hm_pool_put_(word, to.val);
 }
 
+/* One page of metadata moves elsewhere; false if there is no other place. */
+static inline bool hm_pool_move_meta_(struct hm_pgtable_pool *pool, hm_pte_t *root, hm_pa_t from)
+{
+	unsigned int i;
+	hm_pa_t to;
+
+	if (!hm_pool_take_meta_(pool, root, &to))
+		return false;
+	for (i = 0; i < HM_PORT_PGTABLE_ENTRIES; i++)
+		hm_pool_put_(hm_port_pgtable_map(to) + i,
+			     hm_pool_get_(hm_port_pgtable_map(from) + i));
+	hm_pool_rename_(root, from, to);
+	hm_pool_free_meta_(pool, root, from);
+	return true;
+}
+
 /* Moves metadata out of a block that has nothing else; false if there is no other place. With the lock. */
 static HM_NOINLINE_ bool hm_pool_evict_(struct hm_pgtable_pool *pool, hm_pte_t *root,
 					uint32_t number)
 {
-	for (;;) {
-		const struct hm_pool_frame_ frame = hm_pool_load_(root, number);
-		unsigned int end, i;
-		const unsigned int page = hm_pool_find_run_(&frame, 0, HM_POOL_META_, HM_POOL_META_,
-							    &end);
-		const hm_pa_t from = hm_pool_page_(&frame, page);
-		hm_pa_t to;
+	struct hm_pool_frame_ frame = hm_pool_load_(root, number);
+	const unsigned int list = hm_pool_list_of_(&frame);
+	unsigned int page = 0, end = 0;
+	bool moved = true;
 
-		if (page == end)
-			return true;
-		if (!hm_pool_take_meta_(pool, root, &to))
-			return false;
-		if (hm_pool_find_(root, to) == number + 1) {
-			hm_pool_free_meta_(pool, root, to);
-			return false;
-		}
-		for (i = 0; i < HM_PORT_PGTABLE_ENTRIES; i++)
-			hm_pool_put_(hm_port_pgtable_map(to) + i,
-				     hm_pool_get_(hm_port_pgtable_map(from) + i));
-		hm_pool_rename_(root, from, to);
-		hm_pool_free_meta_(pool, root, from);
+	if (!frame.metas)
+		return true;
+	/* Meanwhile nothing is taken from the block itself. */
+	hm_pool_unlist_(root, &frame, list);
+	while (moved && end < HM_POOL_PAGES_) {
+		page = hm_pool_find_run_(&frame, page, HM_POOL_META_, HM_POOL_META_, &end);
+		for (; moved && page < end; page++)
+			moved = hm_pool_move_meta_(pool, root, hm_pool_page_(&frame, page));
+		frame = hm_pool_load_(root, number); /* it may have moved itself */
 	}
+	hm_pool_enlist_(root, &frame, list);
+	return moved;
 }
 #endif
 
@@ -2068,7 +2129,9 @@ static inline uint64_t hm_pool_excess_(const struct hm_pgtable_pool *pool)
 	const uint64_t keep = hm_pool_keep_(pool, 0) +
 			      (pool->demand > in_use ? pool->demand - in_use : 0);
 
-	return pool->free > keep ? pool->free - keep : 0;
+	const uint64_t most = keep > pool->wanted ? keep : pool->wanted;
+
+	return pool->free > most ? pool->free - most : 0;
 }
 
 /* Demand that does not come again is forgotten by halves, each time that the kernel wants memory. */
@@ -2479,7 +2542,7 @@ static inline int hm_pool_destroy_alone_(struct hm_pgtable_pool *pool)
 
 	if (pool->quarantined)
 		hm_pool_retry_(pool);
-	if (hm_pool_is_busy_(pool))
+	if (hm_pool_retry_lost_(pool) || hm_pool_is_busy_(pool))
 		return -HM_EBUSY;
 	while (!error && hm_pool_find_any_(pool, &run))
 		error = hm_pool_release_(pool, run, &none);
