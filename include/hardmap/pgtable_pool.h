@@ -248,13 +248,17 @@ static inline uint64_t hm_pool_get_(const hm_pte_t *word)
 #endif
 }
 
-/* What a word links is written before it: hm_pool_find_() follows links without the lock. */
+/* What a word links is written before it: hm_pool_find_() follows links without the lock. With the lock, by which
+ * locked metadata are open: no guard for each word. */
 static inline void hm_pool_put_(hm_pte_t *word, uint64_t value)
 {
 #if HM_PORT_PGTABLE_POOL_LOCKED
 	const hm_pte_t pte = { value };
 
-	hm_pte_fill(word, 1, pte, 0);
+	if (hm_context_is_keyed_())
+		hm_pte_fill(word, 1, pte, 0);
+	else
+		hm_port_pte_store(word, pte);
 #else
 	__atomic_store_n(&word->val, value, __ATOMIC_RELEASE);
 #endif
@@ -1005,9 +1009,9 @@ static HM_ALWAYS_INLINE_ void hm_pool_exit_(struct hm_pgtable_pool *pool,
 
 #if HM_PORT_PGTABLE_POOL_LOCKED
 /* The page changes from one state to another, if it is in that one; inside of the magazine. */
-static inline bool hm_pool_change_(struct hm_pgtable_pool *pool,
-				   struct hm_pgtable_pool_magazine *magazine, hm_pa_t page,
-				   unsigned int from, unsigned int to)
+static HM_NOINLINE_ bool hm_pool_change_(struct hm_pgtable_pool *pool,
+					 struct hm_pgtable_pool_magazine *magazine, hm_pa_t page,
+					 unsigned int from, unsigned int to)
 {
 	struct hm_pool_frame_ frame;
 
@@ -2476,13 +2480,16 @@ static inline int hm_pool_dissolve_(struct hm_pgtable_pool *pool)
 	const struct hm_pool_frame_ frame = hm_pool_load_(root, 0);
 	unsigned int page, end = 0, meta, meta_end;
 	const int error = hm_pool_set_keys_(pool, 0, HM_KEY_DEFAULT);
+	hm_kpkeys_token_t guard;
 
 	if (error)
 		return error;
 	meta = hm_pool_find_run_(&frame, 0, HM_POOL_META_, HM_POOL_META_, &meta_end);
 	while ((page = hm_pool_find_run_(&frame, end, 0, HM_POOL_LAST_, &end)) < end)
 		hm_port_pgtable_pool_give(pool, hm_pool_page_(&frame, page), end - page);
+	guard = hm_pool_lock_(pool);
 	hm_pool_put_(root, 0);
+	hm_pool_unlock_(pool, guard);
 	hm_port_pgtable_pool_give(pool, hm_pool_page_(&frame, meta), meta_end - meta);
 	pool->present = pool->free = pool->metadata = 0;
 	return 0;
