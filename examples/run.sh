@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: MIT OR GPL-2.0-only
 #
 # run.sh [-g 4k|16k|64k] [-k store|window|none] [-p PROCESSOR] [TRACE] -- builds the example kernel and boots it in
-# QEMU. There it locks its page tables and tries stray stores to them; splits, changes and collapses the linear map
-# that it runs on; then replays a recorded page-table trace (default: tests/data/qemu-build.ptt.xz) and says what the
-# library did for it. Installs what is missing on a Debian 12 machine.
+# QEMU. There it locks its page tables, and what its pool of them knows, and tries stray stores to both; splits, changes
+# and collapses the linear map that it runs on; then replays a recorded page-table trace (default:
+# tests/data/qemu-build.ptt.xz) while a thread reclaims memory from the pool, and says what the library did for it.
+# Installs what is missing on a Debian 12 machine.
 #
 # -k chooses the emulator, by what its CPU locks page tables with:
 #     store    (default) FEAT_GCS, QEMU 11: fetched once from a newer suite of Debian where this machine's is older

@@ -11,6 +11,7 @@
 
 #include <hardmap/pgtable.h>
 
+#include "exception.h"
 #include "layout.h"
 #include "pages.h"
 #include "stats.h"
@@ -122,6 +123,17 @@ static unsigned int frame_of(uint32_t id, unsigned int index)
 	return (index * 37 + id) % WINDOW_FRAMES;
 }
 
+/* A page of the pool takes no stray store; or, where nothing is locked, one of what is there. */
+static void check_locked(hm_pte_t *entry)
+{
+	const bool locked = hm_kpkeys_style() != HM_KEY_STYLE_NONE;
+	const uint64_t syndrome = exception_try_store((uintptr_t)entry, hm_pte_get(entry).val);
+
+	if (!syndrome == locked)
+		panic("a stray store to a table is %s", locked ? "not refused" : "refused");
+	stat_add(STAT_STRAY_STORES, 1);
+}
+
 static void fill(uint32_t id, struct table *table)
 {
 	const hm_pa_t pa = { table->pa };
@@ -139,6 +151,7 @@ static void fill(uint32_t id, struct table *table)
 	stat_add(STAT_TABLES_FILLED, 1);
 	stat_add(STAT_ENTRIES_SET, ENTRIES + 1);
 
+	check_locked(entries);
 	for (i = 0; i < ENTRIES; i += 73) {
 		if (!window_leads_to(window_va(table->slot, i), frame_of(id, i)))
 			panic("page %u of table %u leads elsewhere", i, id);

@@ -11,6 +11,7 @@ enum stat {
 	STAT_UPPER_TABLES, /* pages that the trace uses for tables of upper levels */
 	STAT_ENTRIES_SET, /* made valid by the replay, in sections */
 	STAT_TOUCHES, /* accesses through entries that were just published */
+	STAT_STRAY_STORES, /* tried on a table of the replay each */
 	STAT_INVALIDATIONS, /* those of the linear map too */
 	STAT_TABLES_SERVED, /* pages from the pool */
 	STAT_MAP_CHANGES, /* of the linear map, each published once */

@@ -221,7 +221,7 @@ HM_PORT_REQUIRE(bool, hm_port_pgtable_pool_fence, (struct hm_pgtable_pool *));
 #if HM_PORT_PGTABLE_POOL_ORDER < 1 || HM_PORT_PGTABLE_POOL_ORDER > 13
 #error "pgtable_pool.h: HM_PORT_PGTABLE_POOL_ORDER must be 1 to 13"
 #elif (1 << HM_PORT_PGTABLE_POOL_ORDER) > HM_PORT_PGTABLE_ENTRIES
-#error "pgtable_pool.h: a block may have no more pages than a table has entries"
+#error "pgtable_pool.h: HM_PORT_PGTABLE_POOL_ORDER must be of no more pages than a table has entries"
 #endif
 #if HM_PORT_PGTABLE_POOL_MAGAZINE < 0 ||                                \
 	HM_PORT_PGTABLE_POOL_MAGAZINE > HM_PGTABLE_POOL_MAGAZINE_MAX || \
@@ -2107,21 +2107,22 @@ static HM_NOINLINE_ bool hm_pool_evict_(struct hm_pgtable_pool *pool, hm_pte_t *
 					uint32_t number)
 {
 	struct hm_pool_frame_ frame = hm_pool_load_(root, number);
-	const unsigned int list = hm_pool_list_of_(&frame);
-	unsigned int page = 0, end = 0;
-	bool moved = true;
+	bool moved = true, unlisted = false;
+	unsigned int page;
 
-	if (!frame.metas)
-		return true;
-	/* Meanwhile nothing is taken from the block itself. */
-	hm_pool_unlist_(root, &frame, list);
-	while (moved && end < HM_POOL_PAGES_) {
-		page = hm_pool_find_run_(&frame, page, HM_POOL_META_, HM_POOL_META_, &end);
-		for (; moved && page < end; page++)
-			moved = hm_pool_move_meta_(pool, root, hm_pool_page_(&frame, page));
+	for (page = 0; moved && page < HM_POOL_PAGES_; page++) {
+		if (hm_pool_state_(frame.words, page) != HM_POOL_META_)
+			continue;
+		/* Meanwhile nothing is taken from the block itself. */
+		if (!unlisted && frame.free) {
+			hm_pool_unlist_(root, &frame, hm_pool_list_of_(&frame));
+			unlisted = true;
+		}
+		moved = hm_pool_move_meta_(pool, root, hm_pool_page_(&frame, page));
 		frame = hm_pool_load_(root, number); /* it may have moved itself */
 	}
-	hm_pool_enlist_(root, &frame, list);
+	if (unlisted)
+		hm_pool_enlist_(root, &frame, hm_pool_list_of_(&frame));
 	return moved;
 }
 #endif
@@ -2320,7 +2321,8 @@ static inline uint64_t hm_pgtable_pool_shrink_scan(struct hm_pgtable_pool *pool,
 
 /*
  * How many pages a scan would give back now without a split. Pages in magazines are not among them, and none
- * of a block of which one is in use. 0 is what Linux calls SHRINK_EMPTY; with batch = a block and seeks = 0 its
+ * of a block of which one is in use. A scan may give more by a block, and where metadata are locked by pages of
+ * those. 0 is what Linux calls SHRINK_EMPTY; with batch = a block and seeks = 0 its
  * shrinkers ask for no less than a scan gives. Context of allocations that do not sleep.
  */
 static inline uint64_t hm_pgtable_pool_shrink_count(struct hm_pgtable_pool *pool)
@@ -2495,31 +2497,30 @@ static inline int hm_pool_dissolve_(struct hm_pgtable_pool *pool)
 	return 0;
 }
 
-/* Free pages of a block that can go now: it has no metadata. False: there is none. */
+/* Free pages of a block that can go now: its metadata have another place. False: there is none. */
 static inline bool hm_pool_find_any_(struct hm_pgtable_pool *pool, struct hm_pool_run_ *run)
 {
 	hm_pte_t *root = hm_pool_root_(pool);
 	const hm_kpkeys_token_t guard = hm_pool_lock_(pool);
-	uint32_t link = hm_pool_half_(root + HM_POOL_HEADS_, 0);
-	struct hm_pool_frame_ frame;
+	const uint32_t frames = hm_pool_half_(root, HM_POOL_FRAMES_);
+	struct hm_pool_frame_ frame = hm_pool_load_none_();
+	unsigned int page, end;
+	uint32_t number = 0;
+	bool found;
 
-	if (!link)
-		link = hm_pool_half_(root + HM_POOL_HEADS_, HM_POOL_LOOSE_);
+	while (number < frames && hm_pool_load_(root, number).flags & HM_POOL_ADOPTED_)
+		number++;
+	found = number < frames;
 #if HM_PORT_PGTABLE_POOL_LOCKED
-	if (link && !hm_pool_evict_(pool, root, link - 1))
-		link = 0;
+	found = found && frames > 1 && hm_pool_evict_(pool, root, number);
 #endif
-	if (link) {
-		unsigned int page, end;
-
-		frame = hm_pool_load_(root, link - 1);
+	if (found) {
+		frame = hm_pool_load_(root, number);
 		page = hm_pool_find_run_(&frame, 0, 0, HM_POOL_LAST_, &end);
-		if (!hm_pool_list_of_(&frame)) /* whole */
-			end = HM_POOL_PAGES_;
 		*run = hm_pool_hold_(pool, root, &frame, page, end - page);
 	}
 	hm_pool_unlock_(pool, guard);
-	return link;
+	return found;
 }
 
 /* Whether a page is not free, by the frames. */
@@ -2553,7 +2554,7 @@ static inline int hm_pool_destroy_alone_(struct hm_pgtable_pool *pool)
 		return -HM_EBUSY;
 	while (!error && hm_pool_find_any_(pool, &run))
 		error = hm_pool_release_(pool, run, &none);
-	if (!error && hm_pool_half_(root, HM_POOL_FRAMES_) &&
+	if (!error && HM_PORT_PGTABLE_POOL_LOCKED && hm_pool_half_(root, HM_POOL_FRAMES_) == 1 &&
 	    !(hm_pool_load_(root, 0).flags & HM_POOL_ADOPTED_))
 		error = hm_pool_dissolve_(pool);
 	for (i = 0; !error && i < hm_pool_half_(root, HM_POOL_FRAMES_); i++)
@@ -2569,13 +2570,20 @@ static inline int hm_pool_destroy_alone_(struct hm_pgtable_pool *pool)
 		hm_pool_unlock_(pool, guard);
 		hm_pool_put_metas_(pool, metas);
 	}
+	/* That it has its key the root says until it has not. */
 	guard = hm_pool_lock_(pool);
 	for (i = 0; i < HM_PORT_PGTABLE_ENTRIES; i++)
-		hm_pool_put_(root + i, 0);
+		if (i != HM_POOL_PROTECTED_)
+			hm_pool_put_(root + i, 0);
 	hm_pool_unlock_(pool, guard);
 	if (HM_PORT_PGTABLE_POOL_LOCKED && protected_)
 		error = hm_pool_set_key_(pool, hm_port_pgtable_pool_root(pool), 1, HM_KEY_DEFAULT,
 					 &none);
+	if (!error) {
+		const hm_pte_t no = { 0 };
+
+		hm_port_pte_store(root + HM_POOL_PROTECTED_, no);
+	}
 	return error;
 }
 

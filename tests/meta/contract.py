@@ -30,7 +30,7 @@ EVERYTHING = 'HM_KEY_STYLE_RUN_TIME'
 # Values out of the bounds that the headers document.
 OUT_OF_BOUNDS = {'HM_PORT_PGTABLE_LEVELS': [0, 6], 'HM_PORT_PGTABLE_ENTRIES': [1, 48],
                  'HM_PORT_PGTABLE_BLOCK_LEVEL': [3],
-                 'HM_PORT_PGTABLE_POOL_ORDER': [0, 5, 6, 14], 'HM_PORT_PGTABLE_POOL_MAGAZINE': [-1, 1, 61],
+                 'HM_PORT_PGTABLE_POOL_ORDER': [0, 6, 14], 'HM_PORT_PGTABLE_POOL_MAGAZINE': [-1, 1, 61],
                  'HM_PORT_PGTABLE_POOL_TABLES': [-1, 17], 'HM_PORT_PGTABLE_POOL_LOCKED': [2],
                  'HM_PORT_KPKEYS': [2, 17], 'HM_PORT_KEY_STYLE': [4]}
 # What the template's #error lines for macros are filled with.
