@@ -2579,10 +2579,14 @@ static inline int hm_pool_destroy_alone_(struct hm_pgtable_pool *pool)
 	if (HM_PORT_PGTABLE_POOL_LOCKED && protected_)
 		error = hm_pool_set_key_(pool, hm_port_pgtable_pool_root(pool), 1, HM_KEY_DEFAULT,
 					 &none);
-	if (!error) {
+	if (!error && protected_) {
+#if HM_PORT_PGTABLE_POOL_LOCKED
 		const hm_pte_t no = { 0 };
 
-		hm_port_pte_store(root + HM_POOL_PROTECTED_, no);
+		hm_port_pte_store(root + HM_POOL_PROTECTED_, no); /* an ordinary page again */
+#else
+		hm_pool_put_(root + HM_POOL_PROTECTED_, 0);
+#endif
 	}
 	return error;
 }

@@ -32,8 +32,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'mutate'))
 from suites import MODELS, PROGRAMS, SUITES, DoesNotCompile, Suites, find, in_parallel  # noqa: E402
 from suites import programs_of as programs_of_others  # noqa: E402
 
-# The programs over a pool of page tables, and those in which someone overwrites its ordinary memory; the kernel
-# that does something wrong around it, by its number in pool.c.
+# The programs over a pool of page tables, and those in which someone overwrites its ordinary memory; and the
+# kernel that does something wrong around it, by its number in pool.c.
 POOLS = {'model_pool': [], 'model_pool_attack': ['-DATTACK']}
 PLANTS = {f'model_pool_plant_{each}': [f'-DPLANT={each}'] for each in range(1, 6)}
 PROGRAMS.update({each: ('model', ['tests/model/pool.c'], ['machine', 'random'], defines)
@@ -703,16 +703,16 @@ class Plant(Mutant):
 CHANGE_BACK = 'const int error = hm_pool_set_key_(pool, pa, run.n, HM_KEY_DEFAULT, tables);'
 EVICT = ('for (i = 0; i < HM_PORT_PGTABLE_ENTRIES; i++) hm_pool_put_(hm_port_pgtable_map(to) + i, '
          'hm_pool_get_(hm_port_pgtable_map(from) + i)); hm_pool_rename_(root, from, to);')
+PUT = 'if (hm_context_is_keyed_()) hm_pte_fill(word, 1, pte, 0); else hm_port_pte_store(word, pte);'
 CLAIM = 'if (!hm_pool_check_(hm_pool_root_(pool), page, from, &frame)) return false;'
 RETURN = 'wrong++; else hm_pool_free_page_(&frame, hm_pool_index_of_(page));'
 
 MUTANTS += group(
     'pgtable_pool.h',
     # Metadata.
-    ('metadata by ordinary stores', 'hm_pte_fill(word, 1, pte, 0); #else', 'hm_port_pte_store(word, pte);\n#else'),
-    ('metadata by stores of the default level', 'hm_pte_fill(word, 1, pte, 0); #else',
-     'const hm_kpkeys_token_t level = hm_kpkeys_enter_default(); hm_port_pte_store(word, pte); '
-     'hm_kpkeys_leave(level);\n#else'),
+    ('metadata by ordinary stores', PUT, 'hm_port_pte_store(word, pte);'),
+    ('metadata without their guard', 'return hm_kpkeys_enter_pgtables(); #else return hm_kpkeys_none(); #endif }',
+     'return hm_kpkeys_none();\n#else\nreturn hm_kpkeys_none();\n#endif\n}'),
     ('states by ordinary stores', 'hm_pte_fill(words + HM_POOL_STATES_ + page / 4, (end - page) / 4, four, 0);',
      'for (unsigned int i = 0; i < (end - page) / 4; i++) '
      'hm_port_pte_store(words + HM_POOL_STATES_ + page / 4 + i, four);'),
@@ -741,7 +741,7 @@ MUTANTS += group(
      'hm_port_pgtable_pool_root(pool), 1, HM_KEY_PGTABLES, &none);', '(void)none;'),
     ('refills that are not protected', 'hm_pool_put_(root + HM_POOL_PROTECTED_, 1);', ''),
     # Metadata move.
-    ('block that takes its metadata along', 'found = hm_pool_evict_(pool, root, frame.block);', ''),
+    ('block that takes its metadata along', 'found = hm_pool_evict_(pool, root, frame.number);', ''),
     ('metadata that move without what is in them', EVICT, 'hm_pool_rename_(root, from, to); (void)i;'),
     ('metadata that nobody finds', EVICT, EVICT.replace('hm_pool_rename_(root, from, to);', '')),
     # What is held back.
