@@ -62,7 +62,8 @@ bool reclaim_expects_bug(void)
 	return true;
 }
 
-/* On this CPU, from the stores to the allocation. They are to one of the two places that a page comes from. */
+/* On this CPU, from the stores to the allocation. They are to one of the two places that a page comes
+ * from. */
 static hm_pa_t alloc_by(uint64_t stray, bool last)
 {
 	const uint64_t flags = irq_save();

@@ -120,16 +120,17 @@ struct hm_pgtable_pool {
 	uint64_t wanted; /* free pages, by a refill that goes on */
 	uint64_t
 		demand; /* pages in use at most, of late: the shrinker expects them to be wanted again */
-	/* A block is worth to be split, HM_PGTABLE_POOL_SPLIT, if that many of its pages are free, and nothing
-	 * else can go. Half of them unless the kernel changes it, before the shrinker first runs. */
+	/* A block is worth to be split, HM_PGTABLE_POOL_SPLIT, if that many of its pages are free, and
+	 * nothing else can go. Half of them unless the kernel changes it, before the shrinker first
+	 * runs. */
 	uint64_t worth;
 	bool suspect; /* a magazine was overwritten: pages that it had are in none */
 	struct hm_pgtable_pool_counts counts;
 };
 
 /*
- * The pages that a CPU has in front of a pool. Zero is empty. Written by that CPU, pinned; by others under the
- * port's lock while it is closed. Private.
+ * The pages that a CPU has in front of a pool. Zero is empty. Written by that CPU, pinned; by others under
+ * the port's lock while it is closed. Private.
  */
 #define HM_PGTABLE_POOL_MAGAZINE_MAX 58
 struct hm_pgtable_pool_magazine {
@@ -188,10 +189,10 @@ HM_PORT_REQUIRE(bool, hm_port_pgtable_pool_memory,
 		(struct hm_pgtable_pool *, unsigned int, hm_pa_t *));
 /* That many consecutive pages of such memory, with the default key again, are the kernel's. */
 HM_PORT_REQUIRE(void, hm_port_pgtable_pool_give, (struct hm_pgtable_pool *, hm_pa_t, unsigned int));
-/* That many consecutive pages have the key from here on, and no CPU knows another. 0; or an error, and nothing
- * has changed; or -HM_EIO: some pages may have it. Tables that this takes come from the token,
- * hm_pgtable_pool_take(), or from elsewhere but this pool's allocation; if it has not enough, -HM_ENOMEM. May
- * sleep if the caller may. Nothing to do where there are no keys. */
+/* That many consecutive pages have the key from here on, and no CPU knows another. 0; or an error, and
+ * nothing has changed; or -HM_EIO: some pages may have it. Tables that this takes come from the token,
+ * hm_pgtable_pool_take(), or from elsewhere but this pool's allocation; if it has not enough, -HM_ENOMEM.
+ * May sleep if the caller may. Nothing to do where there are no keys. */
 HM_PORT_REQUIRE(int, hm_port_pgtable_pool_set_key,
 		(struct hm_pgtable_pool *, hm_pa_t, unsigned int, unsigned int,
 		 struct hm_pgtable_pool_token *));
@@ -211,9 +212,9 @@ HM_PORT_REQUIRE(void, hm_port_pgtable_pool_unpin, (struct hm_pgtable_pool *));
 /* That CPU's magazine; NULL if there is no such CPU, nor any after it. */
 HM_PORT_REQUIRE(struct hm_pgtable_pool_magazine *, hm_port_pgtable_pool_magazine,
 		(struct hm_pgtable_pool *, unsigned int));
-/* Earlier stores of this CPU are seen by all loads that other CPUs make after it returns, and stores of theirs
- * before are seen by this one: each has passed a full barrier (an interrupt to each, membarrier()), or is not
- * pinned. False: not from this context. Called without the lock. */
+/* Earlier stores of this CPU are seen by all loads that other CPUs make after it returns, and stores of
+ * theirs before are seen by this one: each has passed a full barrier (an interrupt to each, membarrier()),
+ * or is not pinned. False: not from this context. Called without the lock. */
 HM_PORT_REQUIRE(bool, hm_port_pgtable_pool_fence, (struct hm_pgtable_pool *));
 
 /* ---- 4. configuration: none, but the port's constants have bounds ---- */
@@ -248,8 +249,8 @@ static inline uint64_t hm_pool_get_(const hm_pte_t *word)
 #endif
 }
 
-/* What a word links is written before it: hm_pool_find_() follows links without the lock. With the lock, by which
- * locked metadata are open: no guard for each word. */
+/* What a word links is written before it: hm_pool_find_() follows links without the lock. With the lock, by
+ * which locked metadata are open: no guard for each word. */
 static inline void hm_pool_put_(hm_pte_t *word, uint64_t value)
 {
 #if HM_PORT_PGTABLE_POOL_LOCKED
@@ -294,7 +295,8 @@ static inline void hm_pool_put_half_(hm_pte_t *words, uint32_t i, uint32_t value
 #define HM_POOL_LOOSE_ HM_POOL_PAGES_ /* pieces, and what is left of blocks */
 #define HM_POOL_FIXED_ (HM_POOL_PAGES_ + 1) /* adopted pages: they are never given back */
 #define HM_POOL_NO_LIST_ (HM_POOL_PAGES_ + 2)
-/* Where the pages of frames are: the first half of this, words, names them, the second names pages that do. */
+/* Where the pages of frames are: the first half of this, words, names them, the second names pages that
+ * do. */
 #define HM_POOL_DIRECTORY_ (HM_POOL_HEADS_ + HM_POOL_PAGES_ / 2 + 1)
 #define HM_POOL_DIRECT_ ((HM_PORT_PGTABLE_ENTRIES - HM_POOL_DIRECTORY_) / 2)
 #define HM_POOL_METAS_MAX_                                                                    \
@@ -396,7 +398,8 @@ static inline hm_pte_t *hm_pool_frame_(hm_pte_t *root, uint32_t number)
 	return hm_port_pgtable_map(page) + number % HM_POOL_PER_PAGE_ * HM_POOL_FRAME_;
 }
 
-/* The state of a page: 16 bits that nobody else writes by the same store where CPUs write without the lock. */
+/* The state of a page: 16 bits that nobody else writes by the same store where CPUs write without the
+ * lock. */
 typedef uint16_t __attribute__((__may_alias__)) hm_pool_state_t_;
 
 static inline unsigned int hm_pool_state_(const hm_pte_t *words, unsigned int page)
@@ -636,9 +639,9 @@ static inline uint32_t hm_pool_first_(hm_pte_t *root, uint64_t block, uint32_t f
 }
 
 /*
- * The number + 1 of the frame of that page, 0 if it is not of the pool. With the lock; or without, where metadata
- * are not locked, by a CPU that is in its magazine: then frames are added meanwhile but not removed. What it finds
- * is right if the page is in use or cached; that it finds nothing then says nothing.
+ * The number + 1 of the frame of that page, 0 if it is not of the pool. With the lock; or without, where
+ * metadata are not locked, by a CPU that is in its magazine: then frames are added meanwhile but not
+ * removed. What it finds is right if the page is in use or cached; that it finds nothing then says nothing.
  */
 static inline uint32_t hm_pool_find_(hm_pte_t *root, hm_pa_t page)
 {
@@ -846,8 +849,8 @@ static inline bool hm_pool_check_(hm_pte_t *root, hm_pa_t page, unsigned int sta
 	       hm_pool_state_(frame->words, hm_pool_index_of_(page)) == state;
 }
 
-/* Pages in that state are free again. How many were not in it, which stay as they are. Each is read once: they
- * may be in memory that others write. */
+/* Pages in that state are free again. How many were not in it, which stay as they are. Each is read once:
+ * they may be in memory that others write. */
 static HM_NOINLINE_ unsigned int hm_pool_return_(struct hm_pgtable_pool *pool, unsigned int n,
 						 unsigned int state, const hm_pa_t *pages)
 {
@@ -942,7 +945,8 @@ static inline void hm_pgtable_pool_unreserve(struct hm_pgtable_pool *pool,
 
 /* ---- magazines ---- */
 
-/* Tells, without the lock, if a magazine was overwritten. The shrinker will look for the pages that it had. */
+/* Tells, without the lock, if a magazine was overwritten. The shrinker will look for the pages that it
+ * had. */
 static inline void hm_pool_suspect_(struct hm_pgtable_pool *pool, bool wrong)
 {
 	if (HM_LIKELY_(!wrong))
@@ -1435,7 +1439,8 @@ static inline int hm_pool_set_key_(struct hm_pgtable_pool *pool, hm_pa_t pa, uns
 	return error;
 }
 
-/* Makes such pages the pool's, or leaves them to the kernel; with a token for the tables of both key changes. */
+/* Makes such pages the pool's, or leaves them to the kernel; with a token for the tables of both key
+ * changes. */
 static inline int hm_pool_accept_(struct hm_pgtable_pool *pool, hm_pa_t pa, unsigned int pages,
 				  hm_pa_t *metas, struct hm_pgtable_pool_token *tables)
 {
@@ -1496,8 +1501,8 @@ static inline int hm_pool_retry_lost_(struct hm_pgtable_pool *pool)
 	return 0;
 }
 
-/* Pages from the kernel for the metadata of the next frame, as many as that may come to take: what is asked for
- * may reclaim. 0 for those that there are not. */
+/* Pages from the kernel for the metadata of the next frame, as many as that may come to take: what is asked
+ * for may reclaim. 0 for those that there are not. */
 static inline void hm_pool_get_metas_(struct hm_pgtable_pool *pool, hm_pa_t *metas)
 {
 	hm_kpkeys_token_t guard;
@@ -1732,8 +1737,8 @@ static HM_NOINLINE_ int hm_pool_free_to_frames_(struct hm_pgtable_pool *pool, co
 
 /*
  * The page is the pool's again. It is linked nowhere, and no walk cache has it: hm_pgtable_invalidate() came
- * between. Any contents. 0; -HM_EINVAL if it is not a page of this pool that is in use, which is told to HM_BUG
- * and changes nothing.
+ * between. Any contents. 0; -HM_EINVAL if it is not a page of this pool that is in use, which is told to
+ * HM_BUG and changes nothing.
  */
 static inline int hm_pgtable_pool_free(struct hm_pgtable_pool *pool, hm_pa_t page)
 {
@@ -1860,8 +1865,8 @@ static inline HM_MUST_USE_ int hm_pgtable_pool_register(struct hm_pgtable_pool *
 	return hm_pool_bring_alone_(pool, pa, pages, HM_POOL_USED_);
 }
 
-/* The first page of the frame, from that one on, in a state from first to last; and where the run of such pages
- * ends. With the lock, or alone. */
+/* The first page of the frame, from that one on, in a state from first to last; and where the run of such
+ * pages ends. With the lock, or alone. */
 static inline unsigned int hm_pool_find_run_(const struct hm_pool_frame_ *frame, unsigned int page,
 					     unsigned int first, unsigned int last,
 					     unsigned int *end)
@@ -1929,10 +1934,10 @@ static inline int hm_pool_protect_(struct hm_pgtable_pool *pool, uint32_t number
 }
 
 /*
- * All that the pool has gets its key, its root and metadata too if they are locked, and so does whatever comes
- * later. When key changes work: at boot, or at once. 0; -HM_EBUSY if the shrinker runs or the refill lock is
- * not to be had; or what a key change said: call it again, unprotected in the pool's statistics says how many
- * pages lack the key. May sleep.
+ * All that the pool has gets its key, its root and metadata too if they are locked, and so does whatever
+ * comes later. When key changes work: at boot, or at once. 0; -HM_EBUSY if the shrinker runs or the refill
+ * lock is not to be had; or what a key change said: call it again, unprotected in the pool's statistics
+ * says how many pages lack the key. May sleep.
  */
 static inline HM_MUST_USE_ int hm_pgtable_pool_protect(struct hm_pgtable_pool *pool)
 {
@@ -2275,11 +2280,12 @@ static inline uint64_t hm_pool_release_loose_(struct hm_pgtable_pool *pool, uint
 
 /*
  * Gives pages back to the kernel: whole blocks in which none is in use, of which the last may make it more
- * pages than were asked for; then loose ones; and with HM_PGTABLE_POOL_SPLIT in flags parts of blocks that are
- * worth it, the emptiest first. How many; 0 if nothing may go, or another CPU shrinks this pool: what Linux
- * calls SHRINK_STOP. It takes no memory, and no lock but the pool's and those of the key change; it does not
- * sleep but in those, and waits for no refill, so that it may be called by one. Not in interrupt: other CPUs
- * are to answer hm_port_pgtable_pool_fence(). Its time goes by what it gives, not by what the pool has.
+ * pages than were asked for; then loose ones; and with HM_PGTABLE_POOL_SPLIT in flags parts of blocks that
+ * are worth it, the emptiest first. How many; 0 if nothing may go, or another CPU shrinks this pool: what
+ * Linux calls SHRINK_STOP. It takes no memory, and no lock but the pool's and those of the key change; it
+ * does not sleep but in those, and waits for no refill, so that it may be called by one. Not in interrupt:
+ * other CPUs are to answer hm_port_pgtable_pool_fence(). Its time goes by what it gives, not by what the
+ * pool has.
  */
 static inline uint64_t hm_pgtable_pool_shrink_scan(struct hm_pgtable_pool *pool, uint64_t pages,
 						   unsigned int flags)
@@ -2321,9 +2327,9 @@ static inline uint64_t hm_pgtable_pool_shrink_scan(struct hm_pgtable_pool *pool,
 
 /*
  * How many pages a scan would give back now without a split. Pages in magazines are not among them, and none
- * of a block of which one is in use. A scan may give more by a block, and where metadata are locked by pages of
- * those. 0 is what Linux calls SHRINK_EMPTY; with batch = a block and seeks = 0 its
- * shrinkers ask for no less than a scan gives. Context of allocations that do not sleep.
+ * of a block of which one is in use. A scan may give more by a block, and where metadata are locked by
+ * pages of those. 0 is what Linux calls SHRINK_EMPTY; with batch = a block and seeks = 0 its shrinkers ask
+ * for no less than a scan gives. Context of allocations that do not sleep.
  */
 static inline uint64_t hm_pgtable_pool_shrink_count(struct hm_pgtable_pool *pool)
 {
@@ -2474,8 +2480,8 @@ static inline void hm_pgtable_pool_print(struct hm_pgtable_pool *pool,
 
 /* ---- the end ---- */
 
-/* Gives back the only block, in which nothing but its own metadata is not free; these last: after that nothing
- * of the pool is read. */
+/* Gives back the only block, in which nothing but its own metadata is not free; these last: after that
+ * nothing of the pool is read. */
 static inline int hm_pool_dissolve_(struct hm_pgtable_pool *pool)
 {
 	hm_pte_t *root = hm_pool_root_(pool);
@@ -2593,8 +2599,9 @@ static inline int hm_pool_destroy_alone_(struct hm_pgtable_pool *pool)
 
 /*
  * Gives back all there is; the pool, its root page, which is zero, and what was adopted are the caller's
- * again. Nobody else uses it any more. -HM_EBUSY: pages are in use or in quarantine, or the shrinker runs; then
- * it goes on. Or what a key change said: what is left can be seen in its picture; call it again. May sleep.
+ * again. Nobody else uses it any more. -HM_EBUSY: pages are in use or in quarantine, or the shrinker runs;
+ * then it goes on. Or what a key change said: what is left can be seen in its picture; call it again. May
+ * sleep.
  */
 static inline HM_MUST_USE_ int hm_pgtable_pool_destroy(struct hm_pgtable_pool *pool)
 {

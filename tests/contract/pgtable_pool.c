@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * pgtable_pool.c -- what every port with its hooks must get from pgtable_pool.h, over the kernel of pool_kernel.h. After
- * each operation what the pool says of itself, what its frames say, what the kernel lent, the key of every
- * page and the set of pages in use are reconciled.
+ * pgtable_pool.c -- what every port with its hooks must get from pgtable_pool.h, over the kernel of
+ * pool_kernel.h. After each operation what the pool says of itself, what its frames say, what the kernel
+ * lent, the key of every page and the set of pages in use are reconciled.
  */
 #include "pool_kernel.h"
 #include "suite.h"
@@ -488,8 +488,8 @@ static void do_count(void)
 }
 
 /*
- * A count is what a scan gives, when nothing is expected any more; somewhat more if locked metadata shrink, as
- * their pages are free then.
+ * A count is what a scan gives, when nothing is expected any more; somewhat more if locked metadata shrink,
+ * as their pages are free then.
  */
 static void do_count_and_scan(void)
 {
@@ -949,7 +949,8 @@ static void free_block(unsigned int number, bool others)
 			free_one(i);
 }
 
-/* An allocation that may not sleep asks for no memory; one that may takes a block, whose pages get the key at once. */
+/* An allocation that may not sleep asks for no memory; one that may takes a block, whose pages get the key
+ * at once. */
 CASE(memory_comes_in_blocks)
 {
 	CHECK(!hm_pgtable_pool_protect(pool));
@@ -1276,7 +1277,8 @@ CASE(a_scan_that_may_not_run)
 	end();
 }
 
-/* A release whose key change fails changes nothing; half-way, those pages are served to no one until it works. */
+/* A release whose key change fails changes nothing; half-way, those pages are served to no one until it
+ * works. */
 CASE(a_release_that_fails)
 {
 	fill(6);
@@ -1354,8 +1356,8 @@ CASE(metadata_are_not_freed)
 	end();
 }
 
-/* Adopted pages are served first and never given back; registered ones are in use. All are protected later, and
- * counted until they are. */
+/* Adopted pages are served first and never given back; registered ones are in use. All are protected later,
+ * and counted until they are. */
 CASE(pages_of_early_boot)
 {
 	hm_pa_t tables;
@@ -1463,8 +1465,8 @@ CASE(magazines_serve_when_memory_is_gone)
 	end();
 }
 
-/* A key change in the refill of a pool that has nothing else takes its tables from the reserve, and no refill is
- * within a refill. */
+/* A key change in the refill of a pool that has nothing else takes its tables from the reserve, and no
+ * refill is within a refill. */
 CASE(a_refill_takes_its_tables_from_the_reserve)
 {
 	pool_kernel_take(0, BLOCK);
@@ -1563,8 +1565,8 @@ static void overwrite(struct hm_pgtable_pool_magazine *magazine, unsigned int ho
 	}
 }
 
-/* A magazine that was overwritten serves no page which its frame does not say that it has; what it had is free
- * after a scan. */
+/* A magazine that was overwritten serves no page which its frame does not say that it has; what it had is
+ * free after a scan. */
 CASE(an_overwritten_magazine)
 {
 	unsigned int how, i;
@@ -1687,8 +1689,8 @@ CASE(reclaim_within_a_refill_leaves_what_the_refill_is_for)
 	end();
 }
 
-/* Direct reclaim within a refill may give back a frame, and the page of frames that had it: the refill then wants
- * one that it did not bring. */
+/* Direct reclaim within a refill may give back a frame, and the page of frames that had it: the refill then
+ * wants one that it did not bring. */
 CASE(reclaim_within_a_refill_takes_a_page_of_frames)
 {
 	const unsigned int n = HM_POOL_PER_PAGE_ + 1;

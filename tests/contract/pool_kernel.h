@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * pool_kernel.h -- the kernel beneath the pools of the contract suite: memory in blocks, keys page by page, locks, CPUs.
- * It does what the hooks of pgtable_pool.h ask for, distrusts whoever asks, and can be told to fail at any
- * call. Physical addresses are addresses of the host. One thread: other CPUs act when a hook lets them.
+ * pool_kernel.h -- the kernel beneath the pools of the contract suite: memory in blocks, keys page by page,
+ * locks, CPUs. It does what the hooks of pgtable_pool.h ask for, distrusts whoever asks, and can be told to
+ * fail at any call. Physical addresses are addresses of the host. One thread: other CPUs act when a hook
+ * lets them.
  *
  * USE      pool_kernel_reset();  ... use pool_kernel.pool[0].pool ...  EXPECT(!pool_kernel.violations)
  * STATE    The global pool_kernel.

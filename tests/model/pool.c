@@ -11,8 +11,8 @@
  * there from the start; the others are the kernel's, to be lent to the pool. A bank that the pool gives back
  * becomes one block again when the map is collapsed, and its tables pages of the pool.
  *
- *	-DATTACK     someone overwrites words of the pool's ordinary memory, at any moment: allocations may fail
- *	             then, and HM_BUG be told, but nothing else goes wrong
+ *	-DATTACK     someone overwrites words of the pool's ordinary memory, at any moment: allocations may
+ *	             fail then, and HM_BUG be told, but nothing else goes wrong
  *	-DPLANT=...  a kernel that does something wrong; the machine has to say so
  */
 #include "program.h"
@@ -1062,8 +1062,8 @@ static void body(void *argument)
 
 /* ---- the attack ---- */
 
-/* A word, or half of one, of what the pool keeps in ordinary memory: of its own, of a magazine, the token of a
- * key change. */
+/* A word, or half of one, of what the pool keeps in ordinary memory: of its own, of a magazine, the token
+ * of a key change. */
 static void *word_to_overwrite(bool *half)
 {
 	const size_t halves = offsetof(struct hm_pgtable_pool_magazine, page) / sizeof(uint32_t);
@@ -1145,8 +1145,8 @@ static void overwrite_entry(void)
 	*(volatile uint64_t *)&magazine->page[i].val = old ^ (1 + hm_machine_random(7)) * PAGE;
 }
 
-/* A CPU that does nothing else, at some moment of what the others do; or all the time, to what is to be believed
- * least. */
+/* A CPU that does nothing else, at some moment of what the others do; or all the time, to what is to be
+ * believed least. */
 static void attack(void *argument)
 {
 	const bool always = !hm_machine_random(3);

@@ -2,9 +2,9 @@
  *
  * pool_attack.c -- stray stores to what pgtable_pool.h knows. What is locked cannot be written: the machine
  * says so of each word. What is ordinary memory is overwritten, word by word and in pairs, by numbers and by
- * addresses of all kinds, and then the pool is used: whatever it serves, its locked frames have to say that it
- * was free, or cached by that CPU; and it comes to an end. pool.c with -DATTACK does that at any moment of what
- * other CPUs do.
+ * addresses of all kinds, and then the pool is used: whatever it serves, its locked frames have to say that
+ * it was free, or cached by that CPU; and it comes to an end. pool.c with -DATTACK does that at any moment
+ * of what other CPUs do.
  */
 #include "suite.h"
 #include <hardmap/direct_map.h>

@@ -5,14 +5,14 @@
  *
  *	pgtable_pool [--cpus N] [--steps N] [--seed N] [--plant cpu|remove|busy]
  *
- * Their demand comes and goes, some of their pages are freed by others, and CPUs go away and come back. Beside
- * them the shrinker, and whoever looks at statistics and pictures of the pool. The kernel has memory for little
- * more than they want, often not in blocks, and key changes fail. Each owner of a page writes its own number
- * into it, and finds it there when it frees the page. At the end what the pool counts has to be what it has, and
- * it gives all of it back. The report is TAP.
+ * Their demand comes and goes, some of their pages are freed by others, and CPUs go away and come back.
+ * Beside them the shrinker, and whoever looks at statistics and pictures of the pool. The kernel has memory
+ * for little more than they want, often not in blocks, and key changes fail. Each owner of a page writes
+ * its own number into it, and finds it there when it frees the page. At the end what the pool counts has to
+ * be what it has, and it gives all of it back. The report is TAP.
  *
- * --plant makes a mistake that ThreadSanitizer has to report: two threads on one CPU; the removal of a CPU that
- * is not gone; CPUs that do not say that they are in their magazine. Nothing else is judged then.
+ * --plant makes a mistake that ThreadSanitizer has to report: two threads on one CPU; the removal of a CPU
+ * that is not gone; CPUs that do not say that they are in their magazine. Nothing else is judged then.
  */
 #include <errno.h>
 #include <hardmap/pgtable_pool.h>
@@ -107,7 +107,8 @@ bool hm_port_pgtable_pool_memory(struct hm_pgtable_pool *of, unsigned int order,
 	return bench_pool_memory(of, order, pages);
 }
 
-/* Before anything has changed, or half-way; and after a table was taken for it, which it has no use for soon. */
+/* Before anything has changed, or half-way; and after a table was taken for it, which it has no use for
+ * soon. */
 int hm_port_pgtable_pool_set_key(struct hm_pgtable_pool *of, hm_pa_t start, unsigned int n,
 				 unsigned int key, struct hm_pgtable_pool_token *token)
 {

@@ -83,7 +83,8 @@ struct hm_machine_config {
 	 * comes. */
 	unsigned int bbm_level;
 	/* Pages of memory that follow each other; the next as many begin where the next of the largest blocks
-	 * does, so that each such bank can be a block of the linear map by itself. 0: all follow each other. */
+	 * does, so that each such bank can be a block of the linear map by itself. 0: all follow each
+	 * other. */
 	unsigned int bank;
 	/* The exception vector: runs on the interrupted thread, between two context synchronisation
 	 * events (SCTLR_EL1.EIS and EOS are 1), and does what the kernel does there. NULL: no
@@ -239,8 +240,8 @@ extern struct hm_machine *hm_machine;
 void hm_machine_start(struct hm_machine *machine, const struct hm_machine_config *config);
 /* Memory page `number` is the top-level table, empty. */
 void hm_machine_set_root(unsigned int number);
-/* From now on the kernel reaches memory at linear + its distance from page 0: each of its stores to a table is
- * an access there, and must be permitted, whatever the CPU may hold. */
+/* From now on the kernel reaches memory at linear + its distance from page 0: each of its stores to a table
+ * is an access there, and must be permitted, whatever the CPU may hold. */
 void hm_machine_set_linear(uint64_t linear);
 /* All that was done so far is long past: stores complete, TLBs and pipelines of all CPUs empty. For the
  * end of setting up. */
