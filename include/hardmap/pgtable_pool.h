@@ -769,7 +769,7 @@ static inline uint64_t hm_pool_in_use_(const struct hm_pgtable_pool *pool)
 static inline void hm_pool_count_lost_(struct hm_pgtable_pool *pool, uint64_t times)
 {
 	const uint64_t lost = hm_pool_get_(hm_pool_root_(pool) + HM_POOL_LOST_);
-	const uint64_t pages = lost ? UINT64_C(1) << (((lost & HM_POOL_FLAGS_) - 1) & 31) : 0;
+	const uint64_t pages = UINT64_C(1) << (((lost & HM_POOL_FLAGS_) - 1) & 31);
 
 	pool->present += times * pages;
 	pool->quarantined += times * pages;
@@ -1322,9 +1322,9 @@ static inline bool hm_pool_take_meta_(struct hm_pgtable_pool *pool, hm_pte_t *ro
 {
 	struct hm_pool_frame_ frame, before;
 
-	if (!hm_pool_take_(pool, 1, hm_pool_get_(root + HM_POOL_RESERVED_), HM_POOL_HELD_, page) ||
-	    !hm_pool_check_(root, *page, HM_POOL_HELD_, &frame))
+	if (!hm_pool_take_(pool, 1, hm_pool_get_(root + HM_POOL_RESERVED_), HM_POOL_HELD_, page))
 		return false;
+	frame = hm_pool_load_of_(root, *page);
 	before = frame;
 	frame.metas++;
 	hm_pool_put_state_(frame.words, hm_pool_index_of_(*page), HM_POOL_META_);
@@ -1337,8 +1337,7 @@ static inline void hm_pool_free_meta_(struct hm_pgtable_pool *pool, hm_pte_t *ro
 {
 	struct hm_pool_frame_ frame, before;
 
-	if (!hm_pool_check_(root, page, HM_POOL_META_, &frame))
-		return;
+	frame = hm_pool_load_of_(root, page);
 	before = frame;
 	frame.metas--;
 	hm_pool_free_page_(&frame, hm_pool_index_of_(page));
@@ -1713,20 +1712,16 @@ static HM_NOINLINE_ int hm_pool_free_to_frames_(struct hm_pgtable_pool *pool, co
 	struct hm_pgtable_pool_magazine *magazine = hm_port_pgtable_pool_magazine(pool, cpu);
 	const hm_kpkeys_token_t guard = hm_pool_lock_(pool);
 	const char *complaint = 0;
-	unsigned int i, wrong;
+	unsigned int wrong;
 	bool overwritten = false;
 
 	if (most && !magazine->closed && magazine->pages >= most)
 		overwritten = hm_pool_drain_(pool, magazine, cpu,
 					     HM_PORT_PGTABLE_POOL_MAGAZINE / 2);
 	wrong = hm_pool_return_(pool, n, HM_POOL_USED_, pages);
-	for (i = 0; wrong && i < n && !complaint; i++) {
-		struct hm_pool_frame_ frame;
-
-		/* Those that were right are free by now: if all seem to be, one was there twice. */
-		if (!hm_pool_check_(hm_pool_root_(pool), pages[i], HM_POOL_USED_, &frame))
-			complaint = hm_pool_complaint_(hm_pool_root_(pool), pages[i]);
-	}
+	if (wrong)
+		complaint = n > 1 ? "pgtable_pool: pages were freed that are not in use"
+				  : hm_pool_complaint_(hm_pool_root_(pool), pages[0]);
 	hm_pool_unlock_(pool, guard);
 	hm_port_pgtable_pool_unpin(pool);
 	hm_pool_suspect_(pool, overwritten);
@@ -1883,7 +1878,7 @@ static inline unsigned int hm_pool_find_run_(const struct hm_pool_frame_ *frame,
 			break;
 		in_run = belongs;
 	}
-	return in_run || *end < HM_POOL_PAGES_ ? page : *end;
+	return in_run ? page : *end;
 }
 
 /* All pages of a frame get a key. Frames stay where they are: the caller is alone. */

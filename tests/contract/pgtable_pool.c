@@ -895,7 +895,7 @@ static uint64_t run_script_failing(uint64_t at, uint64_t times, enum pool_kernel
 static void fail_everywhere(uint64_t times)
 {
 	const uint64_t calls = run_script_failing(0, 1, POOL_KERNEL_BUSY);
-	const uint64_t stride = ORDER > 9 ? 7 : 1; /* of the largest blocks: some calls only */
+	const uint64_t stride = ORDER > 9 ? 23 : 1; /* of the largest blocks: some calls only */
 	unsigned int failure;
 	uint64_t at;
 
