@@ -1383,10 +1383,13 @@ static HM_NOINLINE_ int hm_pool_add_(struct hm_pgtable_pool *pool, hm_pa_t pa, u
 		wanted = hm_pool_metas_wanted_(root);
 		if (wanted && hm_pool_half_(root, HM_POOL_METAS_) == HM_POOL_METAS_MAX_)
 			return -HM_ENOMEM;
-		for (i = 0; !HM_PORT_PGTABLE_POOL_LOCKED && i < wanted; i++)
+#if !HM_PORT_PGTABLE_POOL_LOCKED
+		for (i = 0; i < wanted; i++)
 			if (!metas[i].val)
 				return -HM_ENOMEM;
-		for (i = 0; HM_PORT_PGTABLE_POOL_LOCKED && i < wanted; i++) {
+#endif
+#if HM_PORT_PGTABLE_POOL_LOCKED
+		for (i = 0; i < wanted; i++) {
 			/* Of what comes, from the end; else of what there is. */
 			if (state == HM_POOL_LAST_ && pages > carved) {
 				carved++;
@@ -1397,6 +1400,7 @@ static HM_NOINLINE_ int hm_pool_add_(struct hm_pgtable_pool *pool, hm_pa_t pa, u
 				return -HM_ENOMEM;
 			}
 		}
+#endif
 		hm_pool_add_metas_(pool, root, wanted, metas);
 		for (i = 0; i < wanted; i++)
 			metas[i].val = 0;
@@ -1520,11 +1524,15 @@ static inline void hm_pool_get_metas_(struct hm_pgtable_pool *pool, hm_pa_t *met
 
 static inline void hm_pool_put_metas_(struct hm_pgtable_pool *pool, const hm_pa_t *metas)
 {
+#if HM_PORT_PGTABLE_POOL_LOCKED
+	(void)pool, (void)metas;
+#else
 	unsigned int i;
 
-	for (i = 0; !HM_PORT_PGTABLE_POOL_LOCKED && i < 2; i++)
+	for (i = 0; i < 2; i++)
 		if (metas[i].val)
 			hm_port_pgtable_pool_give(pool, metas[i], 1);
+#endif
 }
 
 /* Whether that many pages more are free than allocations with those flags leave; if not, the shrinker leaves
@@ -1981,7 +1989,10 @@ static inline void hm_pool_link_free_(struct hm_pool_frame_ *frame)
 static inline void hm_pool_trim_(struct hm_pgtable_pool *pool, hm_pte_t *root, hm_pa_t *metas)
 {
 	const uint32_t last = hm_pool_half_(root, HM_POOL_METAS_) - 1;
-	unsigned int i, n = 1;
+#if HM_PORT_PGTABLE_POOL_LOCKED
+	unsigned int i;
+#endif
+	unsigned int n = 1;
 
 	metas[0].val = metas[1].val = 0;
 	if (hm_pool_half_(root, HM_POOL_FRAMES_) > last * HM_POOL_PER_PAGE_)
@@ -1994,8 +2005,10 @@ static inline void hm_pool_trim_(struct hm_pgtable_pool *pool, hm_pte_t *root, h
 	}
 	hm_pool_put_half_(root, HM_POOL_METAS_, last);
 	pool->metadata -= n;
-	for (i = 0; HM_PORT_PGTABLE_POOL_LOCKED && i < n; i++)
+#if HM_PORT_PGTABLE_POOL_LOCKED
+	for (i = 0; i < n; i++)
 		hm_pool_free_meta_(pool, root, metas[i]);
+#endif
 }
 
 /* Pages of a block that are to go: held since they were chosen, so that nobody is served one. */
@@ -2562,7 +2575,8 @@ static inline int hm_pool_destroy_alone_(struct hm_pgtable_pool *pool)
 		error = hm_pool_set_keys_(pool, i, HM_KEY_DEFAULT);
 	if (error)
 		return error;
-	for (i = hm_pool_half_(root, HM_POOL_METAS_); !HM_PORT_PGTABLE_POOL_LOCKED && i--;) {
+#if !HM_PORT_PGTABLE_POOL_LOCKED
+	for (i = hm_pool_half_(root, HM_POOL_METAS_); i--;) {
 		hm_pa_t metas[2];
 
 		guard = hm_pool_lock_(pool);
@@ -2571,6 +2585,7 @@ static inline int hm_pool_destroy_alone_(struct hm_pgtable_pool *pool)
 		hm_pool_unlock_(pool, guard);
 		hm_pool_put_metas_(pool, metas);
 	}
+#endif
 	/* That it has its key the root says until it has not. */
 	guard = hm_pool_lock_(pool);
 	for (i = 0; i < HM_PORT_PGTABLE_ENTRIES; i++)

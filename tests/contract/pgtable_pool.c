@@ -74,7 +74,7 @@ static void tally_page(struct tally *tally, const struct hm_pool_frame_ *frame, 
 	const struct pool_kernel_page *page;
 
 	if (number >= PAGES) {
-		CHECK(!"the page of a frame is one");
+		report("the page of a frame is no page", __LINE__);
 		return;
 	}
 	page = &kernel->page[number];
