@@ -2123,7 +2123,7 @@ static HM_NOINLINE_ bool hm_pool_evict_(struct hm_pgtable_pool *pool, hm_pte_t *
 	bool moved = true, unlisted = false;
 	unsigned int page;
 
-	for (page = 0; moved && page < HM_POOL_PAGES_; page++) {
+	for (page = 0; moved && frame.metas && page < HM_POOL_PAGES_; page++) {
 		if (hm_pool_state_(frame.words, page) != HM_POOL_META_)
 			continue;
 		/* Meanwhile nothing is taken from the block itself. */
