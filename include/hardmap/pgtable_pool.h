@@ -607,9 +607,9 @@ static inline void hm_pool_update_(struct hm_pgtable_pool *pool, hm_pte_t *root,
 
 	if (before->flags != frame->flags)
 		hm_pool_put_(frame->words + HM_POOL_BLOCK_, frame->block | frame->flags);
-	hm_pool_put_(frame->words + HM_POOL_COUNTS_, frame->free | (uint64_t)frame->first << 16 |
-							     (uint64_t)frame->metas << 32 |
-							     (uint64_t)frame->present << 48);
+	hm_pool_put_(frame->words + HM_POOL_COUNTS_,
+		     frame->free | (uint64_t)frame->first << 16 | (uint64_t)frame->metas << 32 |
+			     (uint64_t)(frame->present & 0xffff) << 48);
 	if (old != list) {
 		hm_pool_unlist_(root, frame, old);
 		hm_pool_enlist_(root, frame, list);
