@@ -225,24 +225,26 @@ static inline void hm_direct_map_give(struct hm_direct_map_reserve *reserve, hm_
 static inline HM_MUST_USE_ int hm_direct_map_prepare(struct hm_direct_map_reserve *reserve,
 						     unsigned int tables)
 {
-	const unsigned int had = reserve->tables;
 	struct hm_direct_map_reserve taken = { { 0 }, 0 };
+	hm_pa_t last = { 0 };
 
-	while (had + taken.tables < tables) {
+	while (reserve->tables + taken.tables < tables) {
 		hm_pa_t table;
 
 		if (!hm_port_pgtable_alloc(&table)) {
 			hm_direct_map_release(&taken);
 			return -HM_ENOMEM;
 		}
+		if (!taken.tables)
+			last = table;
 		hm_direct_map_give(&taken, table);
 	}
-	while (taken.tables) {
-		const hm_pa_t table = taken.first;
+	if (taken.tables) {
+		const hm_pte_t next = { reserve->first.val };
 
-		taken.first.val = hm_pte_get(hm_port_pgtable_map(table)).val;
-		taken.tables--;
-		hm_direct_map_give(reserve, table);
+		hm_pte_fill(hm_port_pgtable_map(last), 1, next, 0);
+		reserve->first = taken.first;
+		reserve->tables += taken.tables;
 	}
 	return 0;
 }
