@@ -29,15 +29,8 @@ import sys
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'mutate'))
-from suites import MODELS, PROGRAMS, SUITES, DoesNotCompile, Suites, find, in_parallel  # noqa: E402
-from suites import programs_of as programs_of_others  # noqa: E402
+from suites import MODELS, POOLS, SUITES, DoesNotCompile, Suites, find, in_parallel, programs_of  # noqa: E402
 
-# The programs over a pool of page tables, and those in which someone overwrites its ordinary memory; and the
-# kernel that does something wrong around it, by its number in pool.c.
-POOLS = {'model_pool': [], 'model_pool_attack': ['-DATTACK']}
-PLANTS = {f'model_pool_plant_{each}': [f'-DPLANT={each}'] for each in range(1, 6)}
-PROGRAMS.update({each: ('model', ['tests/model/pool.c'], ['machine', 'random'], defines)
-                 for each, defines in {**POOLS, **PLANTS}.items()})
 SEEDS = [1, 10_000_000, 200_000_000, 3_000_000_000, 40_000_000_000]
 # Who must notice, where it is not the model: the suites, for one of these reasons.
 COST = 'costs barriers only, which are correct'
@@ -54,11 +47,6 @@ UNBROKEN = 'nobody of the model stands on what is broken: its tables are elsewhe
 ARM64_FILES = ('barrier.h', 'fault.h', 'gcs.h', 'pie.h', 'poe.h', 'tlbi.h', 'vmsa.h')
 
 
-def programs_of(model, programs):
-    """Those of a pool are long too."""
-    return programs // 10 if 'pool' in model else programs_of_others(model, programs)
-
-
 class Mutant:
     def __init__(self, name, file, old, new, only_suites='', of_a_linear_map=False):
         folder = 'ports/arm64/' if file in ARM64_FILES else 'include/hardmap/'
@@ -70,8 +58,7 @@ class Mutant:
         self.suites = sorted((each for each in SUITES if linear_map or 'direct_map' not in each),
                              key=lambda each: 'direct_map' not in each)
         if file == 'pgtable_pool.h':
-            self.models = list(POOLS)
-            self.suites = [each for each in SUITES if 'pool' in each]
+            self.models, self.suites = list(POOLS), []
 
     def apply(self, text):
         """The file's text with the mutation."""
@@ -741,7 +728,7 @@ MUTANTS += group(
      'hm_port_pgtable_pool_root(pool), 1, HM_KEY_PGTABLES, &none);', '(void)none;'),
     ('refills that are not protected', 'hm_pool_put_(root + HM_POOL_PROTECTED_, 1);', ''),
     # Metadata move.
-    ('block that takes its metadata along', 'found = hm_pool_evict_(pool, root, frame.number);', ''),
+    ('block that takes its metadata along', 'found = found && hm_pool_evict_(pool, root, link - 1);', ''),
     ('metadata that move without what is in them', EVICT, 'hm_pool_rename_(root, from, to); (void)i;'),
     ('metadata that nobody finds', EVICT, EVICT.replace('hm_pool_rename_(root, from, to);', '')),
     # What is held back.

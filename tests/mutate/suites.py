@@ -66,6 +66,12 @@ PROGRAMS = {
 }
 MODELS = [each for each in PROGRAMS if each.startswith('model')]
 SUITES = [each for each in PROGRAMS if each not in MODELS]
+# For pgtable_pool.h alone: programs over a pool of page tables, those in which someone overwrites its ordinary
+# memory, and a kernel that does something wrong around it, by its number in pool.c.
+POOLS = {'model_pool': [], 'model_pool_attack': ['-DATTACK']}
+PLANTS = {f'model_pool_plant_{each}': [f'-DPLANT={each}'] for each in range(1, 6)}
+PROGRAMS.update({each: ('model', ['tests/model/pool.c'], ['machine', 'random'], defines)
+                 for each, defines in {**POOLS, **PLANTS}.items()})
 
 
 class DoesNotCompile(Exception):
@@ -142,8 +148,9 @@ class Suites:
 
 
 def programs_of(model, programs):
-    """How many of a model's programs do as much as that many of the plain one: those of the linear map are long."""
-    return programs // 10 if model == 'model_direct_map' else programs
+    """How many of a model's programs do as much as that many of the plain one: those of a linear map, and of a pool
+    in one, are long."""
+    return programs if model in ('model', 'model_plain') else programs // 10
 
 
 def find(executable, programs, seed):
