@@ -2622,9 +2622,12 @@ static inline HM_MUST_USE_ int hm_pgtable_pool_destroy(struct hm_pgtable_pool *p
 		return -HM_EBUSY;
 	if (hm_pool_close_(pool)) {
 		error = hm_pool_destroy_alone_(pool);
-		guard = hm_pool_lock_(pool);
-		hm_pool_open_(pool);
-		hm_pool_unlock_(pool, guard);
+		/* A root that was locked is zero by now, and no keyed store writes it any more. */
+		if (error || !HM_PORT_PGTABLE_POOL_LOCKED) {
+			guard = hm_pool_lock_(pool);
+			hm_pool_open_(pool);
+			hm_pool_unlock_(pool, guard);
+		}
 	}
 	hm_port_pgtable_pool_refill_unlock(pool);
 	return error;
