@@ -87,7 +87,7 @@ typedef struct {
 #define HM_PGTABLE_POOL_MAY_SLEEP 1u /* take memory from the kernel */
 #define HM_PGTABLE_POOL_ZERO 2u /* and its entries are all 0 */
 #define HM_PGTABLE_POOL_RESERVE \
-	4u /* it is for a split of the linear map: half of the reserve is for it */
+	4u /* it is for a split of the linear map: half of the reserve is its */
 /* What a scan may do: give back a part of a block that is worth it, by which the block is split. */
 #define HM_PGTABLE_POOL_SPLIT 1u
 
@@ -118,8 +118,7 @@ struct hm_pgtable_pool {
 	uint64_t quarantined; /* the key change of which goes on, or failed half-way */
 	uint64_t unprotected; /* without the key */
 	uint64_t wanted; /* free pages, by a refill that goes on */
-	uint64_t
-		demand; /* pages in use at most, of late: the shrinker expects them to be wanted again */
+	uint64_t demand; /* in use at most, of late: what may be wanted again */
 	/* A block is worth to be split, HM_PGTABLE_POOL_SPLIT, if that many of its pages are free, and
 	 * nothing else can go. Half of them unless the kernel changes it, before the shrinker first
 	 * runs. */
@@ -136,8 +135,7 @@ struct hm_pgtable_pool {
 struct hm_pgtable_pool_magazine {
 	uint32_t busy; /* its CPU is in it, without the lock */
 	uint32_t closed; /* the shrinker is about: nobody is */
-	uint64_t
-		last; /* the page that was freed last, + 1: what a free writes, an allocation reads at once */
+	uint64_t last; /* the page that was freed last, + 1; 0: none */
 	uint32_t pages; /* and how many are below */
 	uint64_t block, bytes; /* whose frame was used last; no bytes: none */
 	uint16_t *states; /* of that frame's pages */
@@ -152,8 +150,7 @@ struct hm_pgtable_pool_token {
 /* Of hm_pgtable_pool_statistics(). Pages, but for the first three. */
 #define HM_PGTABLE_POOL_CLASSES 8
 struct hm_pgtable_pool_statistics {
-	uint64_t blocks[HM_PGTABLE_POOL_CLASSES +
-			2]; /* whole ones: empty; by eighths in use; full */
+	uint64_t blocks[HM_PGTABLE_POOL_CLASSES + 2]; /* whole: empty; by eighths in use; full */
 	uint64_t loose_frames; /* what is left of blocks, and pieces */
 	uint64_t metadata_bytes; /* in use; those pages hold somewhat more */
 	uint64_t present, used, free, cached, metadata, quarantined, unprotected, reserved;
@@ -288,8 +285,8 @@ static inline void hm_pool_put_half_(hm_pte_t *words, uint32_t i, uint32_t value
 #define HM_POOL_LOST_ 4 /* memory in quarantine that has no frame: its address, and its order + 1 */
 #define HM_POOL_SUMMARY_ 5 /* which words of the map are not 0 */
 #define HM_POOL_MAP_ 7 /* which of the lists by use have frames, a bit each */
-#define HM_POOL_HEADS_ \
-	(HM_POOL_MAP_ + (HM_POOL_PAGES_ + 63) / 64) /* halves: of lists, number + 1 */
+/* Halves: the heads of lists, number + 1. */
+#define HM_POOL_HEADS_ (HM_POOL_MAP_ + (HM_POOL_PAGES_ + 63) / 64)
 /* By how many pages are neither free nor metadata; then two lists for frames that are no whole blocks. None
  * has frames without a free page. */
 #define HM_POOL_LOOSE_ HM_POOL_PAGES_ /* pieces, and what is left of blocks */
@@ -305,8 +302,7 @@ static inline void hm_pool_put_half_(hm_pte_t *words, uint32_t i, uint32_t value
 
 /* ---- frames: what is known of a block ---- */
 #define HM_POOL_BLOCK_ 0 /* words: its address, and flags */
-#define HM_POOL_COUNTS_ \
-	1 /* 16 bits each: free pages, the first of them, metadata, pages of the pool */
+#define HM_POOL_COUNTS_ 1 /* 16 bits each: pages free, the first of them, metadata, present */
 #define HM_POOL_LINKS_ 2 /* halves 4 and 5: previous and next of its list, number + 1 */
 #define HM_POOL_PREVIOUS_ 4
 #define HM_POOL_NEXT_ 5
@@ -377,17 +373,29 @@ static inline bool hm_pool_is_protected_(const struct hm_pgtable_pool *pool)
 	return hm_pool_get_(hm_pool_root_(pool) + HM_POOL_PROTECTED_);
 }
 
-/* Where the root says where that page of frames is. */
+/* Of a page of frames that the root does not name itself: where it names the page that does. */
+static inline hm_pte_t *hm_pool_names_(hm_pte_t *root, uint32_t meta)
+{
+	return root + HM_POOL_DIRECTORY_ + HM_POOL_DIRECT_ +
+	       (meta - HM_POOL_DIRECT_) / HM_PORT_PGTABLE_ENTRIES;
+}
+
+/* How many pages one more of frames takes: the first that another page names brings that one. */
+static inline unsigned int hm_pool_metas_for_(uint32_t meta)
+{
+	return meta >= HM_POOL_DIRECT_ && !((meta - HM_POOL_DIRECT_) % HM_PORT_PGTABLE_ENTRIES) ? 2
+												: 1;
+}
+
+/* Where that page of frames is named. */
 static inline hm_pte_t *hm_pool_directory_(hm_pte_t *root, uint32_t meta)
 {
 	hm_pa_t names;
 
 	if (meta < HM_POOL_DIRECT_)
 		return root + HM_POOL_DIRECTORY_ + meta;
-	meta -= HM_POOL_DIRECT_;
-	names.val = hm_pool_get_(root + HM_POOL_DIRECTORY_ + HM_POOL_DIRECT_ +
-				 meta / HM_PORT_PGTABLE_ENTRIES);
-	return hm_port_pgtable_map(names) + meta % HM_PORT_PGTABLE_ENTRIES;
+	names.val = hm_pool_get_(hm_pool_names_(root, meta));
+	return hm_port_pgtable_map(names) + (meta - HM_POOL_DIRECT_) % HM_PORT_PGTABLE_ENTRIES;
 }
 
 /* The words of that frame. */
@@ -765,16 +773,6 @@ static inline uint64_t hm_pool_in_use_(const struct hm_pgtable_pool *pool)
 	       (HM_PORT_PGTABLE_POOL_LOCKED ? pool->metadata : 0);
 }
 
-/* The same for memory that has no frame. */
-static inline void hm_pool_count_lost_(struct hm_pgtable_pool *pool, uint64_t times)
-{
-	const uint64_t lost = hm_pool_get_(hm_pool_root_(pool) + HM_POOL_LOST_);
-	const uint64_t pages = UINT64_C(1) << (((lost & HM_POOL_FLAGS_) - 1) & 31);
-
-	pool->present += times * pages;
-	pool->quarantined += times * pages;
-}
-
 /* What the frames say, where the counts were overwritten. */
 static HM_COLD_ void hm_pool_recount_(struct hm_pgtable_pool *pool, hm_pte_t *root)
 {
@@ -1026,7 +1024,7 @@ static HM_NOINLINE_ bool hm_pool_change_(struct hm_pgtable_pool *pool,
 	return true;
 }
 #else
-/* The same by its frame, which the magazine remembers. */
+/* What hm_pool_change_() does, by the page's frame, which the magazine remembers. */
 static HM_NOINLINE_ bool hm_pool_change_anew_(struct hm_pgtable_pool *pool,
 					      struct hm_pgtable_pool_magazine *magazine,
 					      hm_pa_t page, unsigned int from, unsigned int to)
@@ -1170,12 +1168,15 @@ static inline void hm_pool_set_closed_(struct hm_pgtable_pool *pool, uint32_t cl
 		__atomic_store_n(&magazine->closed, closed, __ATOMIC_RELEASE);
 }
 
-/* Ends what hm_pool_close_() began; with the lock. */
+/* Ends what hm_pool_close_() began. Without the lock. */
 static inline void hm_pool_open_(struct hm_pgtable_pool *pool)
 {
+	const hm_kpkeys_token_t guard = hm_pool_lock_(pool);
+
 	if (HM_PORT_PGTABLE_POOL_MAGAZINE && !HM_PORT_PGTABLE_POOL_LOCKED)
 		hm_pool_set_closed_(pool, 0);
 	hm_pool_put_(hm_pool_root_(pool) + HM_POOL_SHRINKING_, 0);
+	hm_pool_unlock_(pool, guard);
 }
 
 /*
@@ -1189,7 +1190,7 @@ static HM_NOINLINE_ bool hm_pool_close_(struct hm_pgtable_pool *pool)
 	struct hm_pgtable_pool_magazine *magazine;
 	unsigned int cpu;
 	const bool alone = !hm_pool_get_(hm_pool_root_(pool) + HM_POOL_SHRINKING_);
-	bool still = true, wrong = false;
+	bool wrong = false;
 
 	if (alone) {
 		hm_pool_put_(hm_pool_root_(pool) + HM_POOL_SHRINKING_, 1);
@@ -1201,26 +1202,27 @@ static HM_NOINLINE_ bool hm_pool_close_(struct hm_pgtable_pool *pool)
 		return false;
 	if (fenced) {
 		/* closed before their next look at it; that they are in it before ours. */
-		still = hm_port_pgtable_pool_fence(pool);
-		for (cpu = 0; still && (magazine = hm_port_pgtable_pool_magazine(pool, cpu)); cpu++)
+		if (!hm_port_pgtable_pool_fence(pool)) {
+			hm_pool_open_(pool);
+			return false;
+		}
+		for (cpu = 0; (magazine = hm_port_pgtable_pool_magazine(pool, cpu)); cpu++)
 			while (__atomic_load_n(&magazine->busy, __ATOMIC_ACQUIRE))
 				;
 	}
 	guard = hm_pool_lock_(pool);
-	if (!still)
-		hm_pool_open_(pool);
-	for (cpu = 0; still && HM_PORT_PGTABLE_POOL_MAGAZINE &&
-		      (magazine = hm_port_pgtable_pool_magazine(pool, cpu));
+	for (cpu = 0;
+	     HM_PORT_PGTABLE_POOL_MAGAZINE && (magazine = hm_port_pgtable_pool_magazine(pool, cpu));
 	     cpu++) {
 		wrong = hm_pool_drain_(pool, magazine, cpu, 0) || wrong;
 		magazine->bytes = 0;
 	}
-	if (still && (wrong || pool->suspect))
+	if (wrong || pool->suspect)
 		hm_pool_sweep_(pool);
 	hm_pool_unlock_(pool, guard);
 	if (wrong)
 		HM_BUG("pgtable_pool: a magazine was overwritten");
-	return still;
+	return true;
 }
 
 /*
@@ -1247,9 +1249,7 @@ static inline unsigned int hm_pool_metas_wanted_(const hm_pte_t *root)
 
 	if (hm_pool_half_(root, HM_POOL_FRAMES_) < metas * HM_POOL_PER_PAGE_)
 		return 0;
-	return metas >= HM_POOL_DIRECT_ && !((metas - HM_POOL_DIRECT_) % HM_PORT_PGTABLE_ENTRIES)
-		       ? 2
-		       : 1;
+	return hm_pool_metas_for_(metas);
 }
 
 static inline void hm_pool_add_metas_(struct hm_pgtable_pool *pool, hm_pte_t *root, unsigned int n,
@@ -1258,9 +1258,7 @@ static inline void hm_pool_add_metas_(struct hm_pgtable_pool *pool, hm_pte_t *ro
 	const uint32_t metas = hm_pool_half_(root, HM_POOL_METAS_);
 
 	if (n > 1)
-		hm_pool_put_(root + HM_POOL_DIRECTORY_ + HM_POOL_DIRECT_ +
-				     (metas - HM_POOL_DIRECT_) / HM_PORT_PGTABLE_ENTRIES,
-			     pages[1].val);
+		hm_pool_put_(hm_pool_names_(root, metas), pages[1].val);
 	if (n) {
 		hm_pool_put_(hm_pool_directory_(root, metas), pages[0].val);
 		hm_pool_put_half_(root, HM_POOL_METAS_, metas + 1);
@@ -1387,8 +1385,7 @@ static HM_NOINLINE_ int hm_pool_add_(struct hm_pgtable_pool *pool, hm_pa_t pa, u
 		for (i = 0; i < wanted; i++)
 			if (!metas[i].val)
 				return -HM_ENOMEM;
-#endif
-#if HM_PORT_PGTABLE_POOL_LOCKED
+#else
 		for (i = 0; i < wanted; i++) {
 			/* Of what comes, from the end; else of what there is. */
 			if (state == HM_POOL_LAST_ && pages > carved) {
@@ -1429,7 +1426,7 @@ static HM_NOINLINE_ int hm_pool_add_(struct hm_pgtable_pool *pool, hm_pa_t pa, u
 
 /* ---- refill: may sleep ---- */
 
-/* A key change of pages that no frame has yet. */
+/* A key change, counted. Without the lock. */
 static inline int hm_pool_set_key_(struct hm_pgtable_pool *pool, hm_pa_t pa, unsigned int pages,
 				   unsigned int key, struct hm_pgtable_pool_token *tables)
 {
@@ -1440,6 +1437,19 @@ static inline int hm_pool_set_key_(struct hm_pgtable_pool *pool, hm_pa_t pa, uns
 	pool->counts.key_failures += error != 0;
 	hm_pool_unlock_(pool, guard);
 	return error;
+}
+
+/* How many pages the memory has that has no frame, HM_POOL_LOST_. */
+static inline unsigned int hm_pool_lost_pages_(uint64_t lost)
+{
+	return 1u << (((lost & HM_POOL_FLAGS_) - 1) & 31);
+}
+
+/* Adds it to the counts, or takes it away: times is 1 or minus 1. With the lock. */
+static inline void hm_pool_count_lost_(struct hm_pgtable_pool *pool, uint64_t lost, uint64_t times)
+{
+	pool->present += times * hm_pool_lost_pages_(lost);
+	pool->quarantined += times * hm_pool_lost_pages_(lost);
 }
 
 /* Makes such pages the pool's, or leaves them to the kernel; with a token for the tables of both key
@@ -1474,9 +1484,10 @@ static inline int hm_pool_accept_(struct hm_pgtable_pool *pool, hm_pa_t pa, unsi
 	/* Nobody gets them. Where there is no place even for a frame, the root says where they are. */
 	guard = hm_pool_lock_(pool);
 	if (hm_pool_add_(pool, pa, pages, HM_POOL_HELD_, flags, metas)) {
-		hm_pool_put_(hm_pool_root_(pool) + HM_POOL_LOST_,
-			     pa.val | ((unsigned int)__builtin_ctz(pages) + 1));
-		hm_pool_count_lost_(pool, 1);
+		const uint64_t lost = pa.val | ((unsigned int)__builtin_ctz(pages) + 1);
+
+		hm_pool_put_(hm_pool_root_(pool) + HM_POOL_LOST_, lost);
+		hm_pool_count_lost_(pool, lost, 1);
 	}
 	hm_pool_unlock_(pool, guard);
 	return error;
@@ -1488,7 +1499,7 @@ static inline int hm_pool_retry_lost_(struct hm_pgtable_pool *pool)
 	hm_pte_t *word = hm_pool_root_(pool) + HM_POOL_LOST_;
 	const uint64_t lost = hm_pool_get_(word);
 	const hm_pa_t pa = { lost & ~HM_POOL_FLAGS_ };
-	const unsigned int pages = 1u << (((lost & HM_POOL_FLAGS_) - 1) & 31);
+	const unsigned int pages = hm_pool_lost_pages_(lost);
 	struct hm_pgtable_pool_token none = { 0 };
 	hm_kpkeys_token_t guard;
 
@@ -1497,7 +1508,7 @@ static inline int hm_pool_retry_lost_(struct hm_pgtable_pool *pool)
 	if (hm_pool_set_key_(pool, pa, pages, HM_KEY_DEFAULT, &none))
 		return -HM_EIO;
 	guard = hm_pool_lock_(pool);
-	hm_pool_count_lost_(pool, ~UINT64_C(0));
+	hm_pool_count_lost_(pool, lost, ~UINT64_C(0));
 	hm_pool_put_(word, 0);
 	hm_pool_unlock_(pool, guard);
 	hm_port_pgtable_pool_give(pool, pa, pages);
@@ -1568,11 +1579,8 @@ static HM_NOINLINE_ int hm_pool_refill_alone_(struct hm_pgtable_pool *pool, unsi
 			continue;
 		hm_pool_put_metas_(pool, metas);
 		/* What others have in their magazines is better than nothing. */
-		if (hm_pool_close_(pool)) {
-			guard = hm_pool_lock_(pool);
+		if (hm_pool_close_(pool))
 			hm_pool_open_(pool);
-			hm_pool_unlock_(pool, guard);
-		}
 		return hm_pool_has_more_(pool, flags, pages) ? 0 : -HM_ENOMEM;
 	}
 	guard = hm_pool_lock_(pool);
@@ -1961,9 +1969,7 @@ static inline HM_MUST_USE_ int hm_pgtable_pool_protect(struct hm_pgtable_pool *p
 		hm_pool_unlock_(pool, guard);
 		for (number = 0; !error && number < hm_pool_half_(root, HM_POOL_FRAMES_); number++)
 			error = hm_pool_protect_(pool, number);
-		guard = hm_pool_lock_(pool);
 		hm_pool_open_(pool);
-		hm_pool_unlock_(pool, guard);
 	} else {
 		error = -HM_EBUSY;
 	}
@@ -1989,20 +1995,17 @@ static inline void hm_pool_link_free_(struct hm_pool_frame_ *frame)
 static inline void hm_pool_trim_(struct hm_pgtable_pool *pool, hm_pte_t *root, hm_pa_t *metas)
 {
 	const uint32_t last = hm_pool_half_(root, HM_POOL_METAS_) - 1;
+	const unsigned int n = hm_pool_metas_for_(last);
 #if HM_PORT_PGTABLE_POOL_LOCKED
 	unsigned int i;
 #endif
-	unsigned int n = 1;
 
 	metas[0].val = metas[1].val = 0;
 	if (hm_pool_half_(root, HM_POOL_FRAMES_) > last * HM_POOL_PER_PAGE_)
 		return;
 	metas[0].val = hm_pool_get_(hm_pool_directory_(root, last));
-	if (last >= HM_POOL_DIRECT_ && !((last - HM_POOL_DIRECT_) % HM_PORT_PGTABLE_ENTRIES)) {
-		metas[1].val = hm_pool_get_(root + HM_POOL_DIRECTORY_ + HM_POOL_DIRECT_ +
-					    (last - HM_POOL_DIRECT_) / HM_PORT_PGTABLE_ENTRIES);
-		n = 2;
-	}
+	if (n > 1)
+		metas[1].val = hm_pool_get_(hm_pool_names_(root, last));
 	hm_pool_put_half_(root, HM_POOL_METAS_, last);
 	pool->metadata -= n;
 #if HM_PORT_PGTABLE_POOL_LOCKED
@@ -2146,7 +2149,6 @@ static inline uint64_t hm_pool_excess_(const struct hm_pgtable_pool *pool)
 	const uint64_t in_use = hm_pool_in_use_(pool);
 	const uint64_t keep = hm_pool_keep_(pool, 0) +
 			      (pool->demand > in_use ? pool->demand - in_use : 0);
-
 	const uint64_t most = keep > pool->wanted ? keep : pool->wanted;
 
 	return pool->free > most ? pool->free - most : 0;
@@ -2170,15 +2172,13 @@ static inline bool hm_pool_find_empty_(struct hm_pgtable_pool *pool, struct hm_p
 	bool found = link && hm_pool_excess_(pool) >= HM_POOL_PAGES_;
 
 	pool->counts.steps++;
+#if HM_PORT_PGTABLE_POOL_LOCKED
+	found = found && hm_pool_evict_(pool, root, link - 1);
+#endif
 	if (found) {
 		frame = hm_pool_load_(root, link - 1);
-#if HM_PORT_PGTABLE_POOL_LOCKED
-		found = hm_pool_evict_(pool, root, frame.number);
-		frame = hm_pool_load_(root, link - 1);
-#endif
-	}
-	if (found)
 		*run = hm_pool_hold_(pool, root, &frame, 0, HM_POOL_PAGES_);
+	}
 	hm_pool_unlock_(pool, guard);
 	return found;
 }
@@ -2328,8 +2328,8 @@ static inline uint64_t hm_pgtable_pool_shrink_scan(struct hm_pgtable_pool *pool,
 	hm_pgtable_pool_unreserve(pool, &tables);
 	guard = hm_pool_lock_(pool);
 	hm_pool_forget_(pool);
-	hm_pool_open_(pool);
 	hm_pool_unlock_(pool, guard);
+	hm_pool_open_(pool);
 	return given;
 }
 
@@ -2407,10 +2407,8 @@ static inline void hm_pgtable_pool_statistics(struct hm_pgtable_pool *pool,
 	statistics->unprotected = pool->unprotected;
 	statistics->reserved = hm_pool_get_(root + HM_POOL_RESERVED_);
 	statistics->counts = pool->counts;
+	statistics->used = hm_pool_in_use_(pool) - statistics->cached;
 	hm_pool_unlock_(pool, guard);
-	statistics->used = statistics->present - statistics->free - statistics->cached -
-			   statistics->quarantined -
-			   (HM_PORT_PGTABLE_POOL_LOCKED ? statistics->metadata : 0);
 }
 
 #define HM_POOL_LINE_ 64
@@ -2615,7 +2613,6 @@ static inline int hm_pool_destroy_alone_(struct hm_pgtable_pool *pool)
  */
 static inline HM_MUST_USE_ int hm_pgtable_pool_destroy(struct hm_pgtable_pool *pool)
 {
-	hm_kpkeys_token_t guard;
 	int error = -HM_EBUSY;
 
 	if (!hm_port_pgtable_pool_refill_lock(pool))
@@ -2623,11 +2620,8 @@ static inline HM_MUST_USE_ int hm_pgtable_pool_destroy(struct hm_pgtable_pool *p
 	if (hm_pool_close_(pool)) {
 		error = hm_pool_destroy_alone_(pool);
 		/* A root that was locked is zero by now, and no keyed store writes it any more. */
-		if (error || !HM_PORT_PGTABLE_POOL_LOCKED) {
-			guard = hm_pool_lock_(pool);
+		if (error || !HM_PORT_PGTABLE_POOL_LOCKED)
 			hm_pool_open_(pool);
-			hm_pool_unlock_(pool, guard);
-		}
 	}
 	hm_port_pgtable_pool_refill_unlock(pool);
 	return error;
