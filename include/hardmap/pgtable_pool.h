@@ -943,6 +943,13 @@ static inline void hm_pgtable_pool_unreserve(struct hm_pgtable_pool *pool,
 
 /* ---- magazines ---- */
 
+/* That CPU's; NULL beyond the last, and where there are none. */
+static inline struct hm_pgtable_pool_magazine *hm_pool_magazine_(struct hm_pgtable_pool *pool,
+								 unsigned int cpu)
+{
+	return HM_PORT_PGTABLE_POOL_MAGAZINE ? hm_port_pgtable_pool_magazine(pool, cpu) : 0;
+}
+
 /* Tells, without the lock, if a magazine was overwritten. The shrinker will look for the pages that it
  * had. */
 static inline void hm_pool_suspect_(struct hm_pgtable_pool *pool, bool wrong)
@@ -1164,7 +1171,7 @@ static inline void hm_pool_set_closed_(struct hm_pgtable_pool *pool, uint32_t cl
 	struct hm_pgtable_pool_magazine *magazine;
 	unsigned int cpu;
 
-	for (cpu = 0; (magazine = hm_port_pgtable_pool_magazine(pool, cpu)); cpu++)
+	for (cpu = 0; (magazine = hm_pool_magazine_(pool, cpu)); cpu++)
 		__atomic_store_n(&magazine->closed, closed, __ATOMIC_RELEASE);
 }
 
@@ -1173,7 +1180,7 @@ static inline void hm_pool_open_(struct hm_pgtable_pool *pool)
 {
 	const hm_kpkeys_token_t guard = hm_pool_lock_(pool);
 
-	if (HM_PORT_PGTABLE_POOL_MAGAZINE && !HM_PORT_PGTABLE_POOL_LOCKED)
+	if (!HM_PORT_PGTABLE_POOL_LOCKED)
 		hm_pool_set_closed_(pool, 0);
 	hm_pool_put_(hm_pool_root_(pool) + HM_POOL_SHRINKING_, 0);
 	hm_pool_unlock_(pool, guard);
@@ -1206,14 +1213,12 @@ static HM_NOINLINE_ bool hm_pool_close_(struct hm_pgtable_pool *pool)
 			hm_pool_open_(pool);
 			return false;
 		}
-		for (cpu = 0; (magazine = hm_port_pgtable_pool_magazine(pool, cpu)); cpu++)
+		for (cpu = 0; (magazine = hm_pool_magazine_(pool, cpu)); cpu++)
 			while (__atomic_load_n(&magazine->busy, __ATOMIC_ACQUIRE))
 				;
 	}
 	guard = hm_pool_lock_(pool);
-	for (cpu = 0;
-	     HM_PORT_PGTABLE_POOL_MAGAZINE && (magazine = hm_port_pgtable_pool_magazine(pool, cpu));
-	     cpu++) {
+	for (cpu = 0; (magazine = hm_pool_magazine_(pool, cpu)); cpu++) {
 		wrong = hm_pool_drain_(pool, magazine, cpu, 0) || wrong;
 		magazine->bytes = 0;
 	}
@@ -1231,10 +1236,9 @@ static HM_NOINLINE_ bool hm_pool_close_(struct hm_pgtable_pool *pool)
  */
 static inline void hm_pgtable_pool_cpu_remove(struct hm_pgtable_pool *pool, unsigned int cpu)
 {
-	struct hm_pgtable_pool_magazine *magazine = hm_port_pgtable_pool_magazine(pool, cpu);
+	struct hm_pgtable_pool_magazine *magazine = hm_pool_magazine_(pool, cpu);
 	const hm_kpkeys_token_t guard = hm_pool_lock_(pool);
-	const bool wrong = magazine && HM_PORT_PGTABLE_POOL_MAGAZINE &&
-			   hm_pool_drain_(pool, magazine, cpu, 0);
+	const bool wrong = magazine && hm_pool_drain_(pool, magazine, cpu, 0);
 
 	hm_pool_unlock_(pool, guard);
 	hm_pool_suspect_(pool, wrong);
@@ -1625,12 +1629,12 @@ static inline bool hm_pool_alloc_from_frames_(struct hm_pgtable_pool *pool, unsi
 {
 	const unsigned int cpu = hm_port_pgtable_pool_pin(pool);
 	const unsigned int half = HM_PORT_PGTABLE_POOL_MAGAZINE / 2;
-	struct hm_pgtable_pool_magazine *magazine = hm_port_pgtable_pool_magazine(pool, cpu);
+	struct hm_pgtable_pool_magazine *magazine = hm_pool_magazine_(pool, cpu);
 	const hm_kpkeys_token_t guard = hm_pool_lock_(pool);
 	const bool taken = hm_pool_take_(pool, 1, hm_pool_keep_(pool, flags), HM_POOL_USED_, page);
-	const uint32_t pages = half ? __atomic_load_n(&magazine->pages, __ATOMIC_RELAXED) : 0;
+	const uint32_t pages = magazine ? __atomic_load_n(&magazine->pages, __ATOMIC_RELAXED) : 0;
 
-	if (half && taken && !magazine->closed && pages < half)
+	if (magazine && taken && !magazine->closed && pages < half)
 		__atomic_store_n(&magazine->pages,
 				 pages + hm_pool_take_(pool, half - pages, hm_pool_keep_(pool, 0),
 						       HM_POOL_CACHED_ | cpu,
@@ -1725,13 +1729,13 @@ static HM_NOINLINE_ int hm_pool_free_to_frames_(struct hm_pgtable_pool *pool, co
 {
 	const unsigned int cpu = hm_port_pgtable_pool_pin(pool);
 	const uint32_t most = HM_PORT_PGTABLE_POOL_MAGAZINE;
-	struct hm_pgtable_pool_magazine *magazine = hm_port_pgtable_pool_magazine(pool, cpu);
+	struct hm_pgtable_pool_magazine *magazine = hm_pool_magazine_(pool, cpu);
 	const hm_kpkeys_token_t guard = hm_pool_lock_(pool);
 	const char *complaint = 0;
 	unsigned int wrong;
 	bool overwritten = false;
 
-	if (most && !magazine->closed && magazine->pages >= most)
+	if (magazine && !magazine->closed && magazine->pages >= most)
 		overwritten = hm_pool_drain_(pool, magazine, cpu,
 					     HM_PORT_PGTABLE_POOL_MAGAZINE / 2);
 	wrong = hm_pool_return_(pool, n, HM_POOL_USED_, pages);
@@ -2395,9 +2399,7 @@ static inline void hm_pgtable_pool_statistics(struct hm_pgtable_pool *pool,
 		guard = hm_pool_lock_(pool);
 	}
 	statistics->metadata_bytes = (uint64_t)number * HM_POOL_FRAME_ * sizeof(*root);
-	for (cpu = 0;
-	     HM_PORT_PGTABLE_POOL_MAGAZINE && (magazine = hm_port_pgtable_pool_magazine(pool, cpu));
-	     cpu++)
+	for (cpu = 0; (magazine = hm_pool_magazine_(pool, cpu)); cpu++)
 		statistics->cached += __atomic_load_n(&magazine->pages, __ATOMIC_RELAXED) +
 				      (__atomic_load_n(&magazine->last, __ATOMIC_RELAXED) != 0);
 	statistics->present = pool->present;
