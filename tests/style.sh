@@ -21,10 +21,8 @@ json.dump(list(chosen.values()), sys.stdout)' <"$build/compile_commands.json" >"
 	printf '%s\n' "$@" | xargs -P "$(nproc)" -n 1 clang-tidy -p "$build/tidy" --quiet \
 		--extra-arg=-Wno-unknown-warning-option --extra-arg=-Wno-unused-command-line-argument 2>/dev/null
 }
-# Not analysed yet: the pool's own tests on the machine and with threads.
-# shellcheck disable=SC2046 # words, deliberately
 tidy "$1" tests/contract/*.c tests/unit/*.c tests/bench/lazy_section.c tests/bench/direct_map.c \
-	tests/bench/pool_replay.c tests/bench/pool_cost.c tests/bench/trace.c $(ls tests/model/*.c tests/stress/*.c | grep -v pool) \
+	tests/bench/pool_replay.c tests/bench/pool_cost.c tests/bench/trace.c tests/model/*.c tests/stress/*.c \
 	tests/litmus/*.c tests/native/*.c examples/hosted.c examples/foreign/*.c \
 	ports/hosted/*.c ports/hosted/machine/*.c ports/hosted/native/*.c
 tidy "$2" examples/kernel/*.c tests/qemu/emulator/*.c tests/suite_*.c

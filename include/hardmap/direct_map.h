@@ -610,7 +610,7 @@ static inline unsigned int hm_direct_map_tables_of_(const struct hm_direct_map_c
 	}
 	/* Both ends, but what they share counts once. */
 	tables = hm_direct_map_cuts_(start, level) + hm_direct_map_cuts_(end, level);
-	for (; (start & (hm_direct_map_bytes_(level) - 1)) &&
+	for (; level && (start & (hm_direct_map_bytes_(level) - 1)) &&
 	       !((start ^ end) >> hm_port_pgtable_shift(level));
 	     level--)
 		tables--;
@@ -1276,8 +1276,8 @@ static inline unsigned int hm_direct_map_fitting_(const struct hm_direct_map *ma
 		level = HM_PORT_PGTABLE_BLOCK_LEVEL;
 	if (map->pages_only || leaf->keep_small)
 		level = 0;
-	while (((va | pa) & (hm_direct_map_bytes_(level) - 1)) ||
-	       end - va < hm_direct_map_bytes_(level))
+	while (level && (((va | pa) & (hm_direct_map_bytes_(level) - 1)) ||
+			 end - va < hm_direct_map_bytes_(level)))
 		level--;
 	return level;
 }

@@ -50,7 +50,8 @@
  *          -HM_EIO     a key change failed half-way. Those pages are held in quarantine, served to no one,
  *                      and tried again by the shrinker
  * CONFIG   HM_PGTABLE_POOL_TYPES_ONLY  stop after part 1; for headers that embed the type
- *          HM_NO_STD_HEADERS           uint64_t, uintptr_t, UINT64_C, bool, true, false are declared already
+ *          HM_NO_STD_HEADERS           uint16_t, uint32_t, uint64_t, uintptr_t, UINT64_C, bool, true, false are
+ *                                      declared already
  * PORT     The hooks of pgtable.h and of part 3. Template: ports/template
  * NOT      A page allocator: pages are single. It does not invalidate: a page that some CPU's walk cache
  *          may hold is not free yet. */
@@ -463,13 +464,13 @@ struct hm_pool_frame_ {
 	unsigned int free, first, metas, present; /* pages; the first free one */
 };
 
-static inline struct hm_pool_frame_ hm_pool_load_(hm_pte_t *root, uint32_t number)
+static inline struct hm_pool_frame_ hm_pool_load_at_(hm_pte_t *words, uint32_t number)
 {
 	struct hm_pool_frame_ frame;
 	uint64_t counts;
 
 	frame.number = number;
-	frame.words = hm_pool_frame_(root, number);
+	frame.words = words;
 	frame.block = hm_pool_get_(frame.words + HM_POOL_BLOCK_);
 	frame.flags = frame.block & HM_POOL_FLAGS_;
 	frame.block -= frame.flags;
@@ -479,6 +480,11 @@ static inline struct hm_pool_frame_ hm_pool_load_(hm_pte_t *root, uint32_t numbe
 	frame.metas = counts >> 32 & 0xffff;
 	frame.present = (unsigned int)(counts >> 48);
 	return frame;
+}
+
+static inline struct hm_pool_frame_ hm_pool_load_(hm_pte_t *root, uint32_t number)
+{
+	return hm_pool_load_at_(hm_pool_frame_(root, number), number);
 }
 
 static inline hm_pa_t hm_pool_page_(const struct hm_pool_frame_ *frame, unsigned int page)
@@ -507,10 +513,12 @@ static inline void hm_pool_note_(hm_pte_t *root, unsigned int list, bool any)
 {
 	hm_pte_t *word = root + HM_POOL_MAP_ + list / 64;
 	const uint64_t bit = UINT64_C(1) << list % 64;
-	const uint64_t old = hm_pool_get_(word), new_ = any ? old | bit : old & ~bit;
+	uint64_t old, new_;
 
 	if (list >= HM_POOL_PAGES_)
 		return;
+	old = hm_pool_get_(word);
+	new_ = any ? old | bit : old & ~bit;
 	hm_pool_put_(word, new_);
 	if (!old != !new_) {
 		word = root + HM_POOL_SUMMARY_ + list / 4096;
@@ -608,12 +616,12 @@ static inline void hm_pool_count_(struct hm_pgtable_pool *pool, const struct hm_
 
 /* Writes what has changed of a frame, and what follows from it. */
 static inline void hm_pool_update_(struct hm_pgtable_pool *pool, hm_pte_t *root,
-				   const struct hm_pool_frame_ *before,
 				   const struct hm_pool_frame_ *frame)
 {
-	const unsigned int old = hm_pool_list_of_(before), list = hm_pool_list_of_(frame);
+	const struct hm_pool_frame_ before = hm_pool_load_at_(frame->words, frame->number);
+	const unsigned int old = hm_pool_list_of_(&before), list = hm_pool_list_of_(frame);
 
-	if (before->flags != frame->flags)
+	if (before.flags != frame->flags)
 		hm_pool_put_(frame->words + HM_POOL_BLOCK_, frame->block | frame->flags);
 	hm_pool_put_(frame->words + HM_POOL_COUNTS_,
 		     frame->free | (uint64_t)frame->first << 16 | (uint64_t)frame->metas << 32 |
@@ -622,7 +630,7 @@ static inline void hm_pool_update_(struct hm_pgtable_pool *pool, hm_pte_t *root,
 		hm_pool_unlist_(root, frame, old);
 		hm_pool_enlist_(root, frame, list);
 	}
-	hm_pool_count_(pool, before, ~UINT64_C(0));
+	hm_pool_count_(pool, &before, ~UINT64_C(0));
 	hm_pool_count_(pool, frame, 1);
 }
 
@@ -798,7 +806,7 @@ static HM_NOINLINE_ unsigned int hm_pool_take_(struct hm_pgtable_pool *pool, uns
 
 	while (taken < n && pool->free > keep) {
 		unsigned int list = HM_POOL_FIXED_, most;
-		struct hm_pool_frame_ frame, before;
+		struct hm_pool_frame_ frame;
 
 		if (!hm_pool_half_(root + HM_POOL_HEADS_, list))
 			list = hm_pool_fullest_(root);
@@ -808,8 +816,7 @@ static HM_NOINLINE_ unsigned int hm_pool_take_(struct hm_pgtable_pool *pool, uns
 			hm_pool_recount_(pool, root);
 			break;
 		}
-		before = frame = hm_pool_load_(root,
-					       hm_pool_half_(root + HM_POOL_HEADS_, list) - 1);
+		frame = hm_pool_load_(root, hm_pool_half_(root + HM_POOL_HEADS_, list) - 1);
 		most = n - taken;
 		if (most > pool->free - keep)
 			most = (unsigned int)(pool->free - keep);
@@ -823,7 +830,7 @@ static HM_NOINLINE_ unsigned int hm_pool_take_(struct hm_pgtable_pool *pool, uns
 			hm_pool_put_state_(frame.words, page, state);
 			pages[taken++] = hm_pool_page_(&frame, page);
 		}
-		hm_pool_update_(pool, root, &before, &frame);
+		hm_pool_update_(pool, root, &frame);
 	}
 	if (state != HM_POOL_HELD_ && pool->demand < hm_pool_in_use_(pool))
 		pool->demand = hm_pool_in_use_(pool);
@@ -853,7 +860,7 @@ static HM_NOINLINE_ unsigned int hm_pool_return_(struct hm_pgtable_pool *pool, u
 						 unsigned int state, const hm_pa_t *pages)
 {
 	hm_pte_t *root = hm_pool_root_(pool);
-	struct hm_pool_frame_ frame = hm_pool_load_none_(), before = frame;
+	struct hm_pool_frame_ frame = hm_pool_load_none_();
 	unsigned int wrong = 0, i;
 
 	for (i = 0; i < n; i++) {
@@ -862,9 +869,8 @@ static HM_NOINLINE_ unsigned int hm_pool_return_(struct hm_pgtable_pool *pool, u
 		if (!frame.words || hm_pool_block_of_(page) != frame.block ||
 		    hm_pool_state_(frame.words, hm_pool_index_of_(page)) == HM_POOL_ABSENT_) {
 			if (frame.words)
-				hm_pool_update_(pool, root, &before, &frame);
+				hm_pool_update_(pool, root, &frame);
 			frame = hm_pool_load_of_(root, page);
-			before = frame;
 		}
 		if (!frame.words || (page.val & (hm_pool_page_bytes_() - 1)) ||
 		    hm_pool_state_(frame.words, hm_pool_index_of_(page)) != state)
@@ -873,7 +879,7 @@ static HM_NOINLINE_ unsigned int hm_pool_return_(struct hm_pgtable_pool *pool, u
 			hm_pool_free_page_(&frame, hm_pool_index_of_(page));
 	}
 	if (frame.words)
-		hm_pool_update_(pool, root, &before, &frame);
+		hm_pool_update_(pool, root, &frame);
 	return wrong;
 }
 
@@ -1155,13 +1161,13 @@ static HM_COLD_ void hm_pool_sweep_(struct hm_pgtable_pool *pool)
 	uint32_t number;
 
 	for (number = 0; number < hm_pool_half_(root, HM_POOL_FRAMES_); number++) {
-		struct hm_pool_frame_ frame = hm_pool_load_(root, number), before = frame;
+		struct hm_pool_frame_ frame = hm_pool_load_(root, number);
 		unsigned int page;
 
 		for (page = 0; page < HM_POOL_PAGES_; page++)
 			if (hm_pool_is_cached_(hm_pool_state_(frame.words, page)))
 				hm_pool_free_page_(&frame, page);
-		hm_pool_update_(pool, root, &before, &frame);
+		hm_pool_update_(pool, root, &frame);
 	}
 	pool->suspect = false;
 }
@@ -1284,8 +1290,7 @@ static inline uint32_t hm_pool_new_(hm_pte_t *root, uint64_t block)
 	hm_pool_put_half_(root, HM_POOL_FRAMES_, number + 1);
 	/* A place more is a bucket more: it takes its own out of one other. */
 	if (number)
-		hm_pool_rehash_(root, number ^ UINT32_C(1) << (31 - __builtin_clz(number)),
-				number + 1);
+		hm_pool_rehash_(root, number ^ 1u << (31 - __builtin_clz(number)), number + 1);
 	hm_pool_chain_(root, number, number + 1);
 	return number;
 }
@@ -1322,28 +1327,26 @@ static inline void hm_pool_remove_(hm_pte_t *root, const struct hm_pool_frame_ *
 /* A page for metadata out of the pool; false if there is none. */
 static inline bool hm_pool_take_meta_(struct hm_pgtable_pool *pool, hm_pte_t *root, hm_pa_t *page)
 {
-	struct hm_pool_frame_ frame, before;
+	struct hm_pool_frame_ frame;
 
 	if (!hm_pool_take_(pool, 1, hm_pool_get_(root + HM_POOL_RESERVED_), HM_POOL_HELD_, page))
 		return false;
 	frame = hm_pool_load_of_(root, *page);
-	before = frame;
 	frame.metas++;
 	hm_pool_put_state_(frame.words, hm_pool_index_of_(*page), HM_POOL_META_);
-	hm_pool_update_(pool, root, &before, &frame);
+	hm_pool_update_(pool, root, &frame);
 	return true;
 }
 
 /* That page of metadata is free: it may be the last of its block that was not. */
 static inline void hm_pool_free_meta_(struct hm_pgtable_pool *pool, hm_pte_t *root, hm_pa_t page)
 {
-	struct hm_pool_frame_ frame, before;
+	struct hm_pool_frame_ frame;
 
 	frame = hm_pool_load_of_(root, page);
-	before = frame;
 	frame.metas--;
 	hm_pool_free_page_(&frame, hm_pool_index_of_(page));
-	hm_pool_update_(pool, root, &before, &frame);
+	hm_pool_update_(pool, root, &frame);
 }
 
 /* Whether some of these pages, all of one block, are the pool's; with the lock. */
@@ -1375,7 +1378,7 @@ static HM_NOINLINE_ int hm_pool_add_(struct hm_pgtable_pool *pool, hm_pa_t pa, u
 	const unsigned int start = hm_pool_index_of_(pa);
 	uint32_t link = hm_pool_find_kind_(root, block, flags & HM_POOL_ADOPTED_);
 	unsigned int i, wanted = 0, carved = 0;
-	struct hm_pool_frame_ frame, before;
+	struct hm_pool_frame_ frame;
 
 	if (hm_pool_has_some_(root, pa, pages))
 		return -HM_EEXIST;
@@ -1408,7 +1411,6 @@ static HM_NOINLINE_ int hm_pool_add_(struct hm_pgtable_pool *pool, hm_pa_t pa, u
 		link = hm_pool_new_(root, block) + 1;
 		frame = hm_pool_load_(root, link - 1);
 	}
-	before = frame;
 	if (state != HM_POOL_LAST_ || pages != HM_POOL_PAGES_ || (flags & HM_POOL_ADOPTED_))
 		flags |= HM_POOL_PIECES_;
 	frame.flags |= flags;
@@ -1420,7 +1422,7 @@ static HM_NOINLINE_ int hm_pool_add_(struct hm_pgtable_pool *pool, hm_pa_t pa, u
 			hm_pool_free_page_(&frame, i);
 	else
 		hm_pool_put_states_(frame.words, start, pages, state);
-	hm_pool_update_(pool, root, &before, &frame);
+	hm_pool_update_(pool, root, &frame);
 	if (frame.flags & HM_POOL_BARE_) /* also with the key, as long as others lack it */
 		pool->unprotected += pages;
 	if (state == HM_POOL_HELD_)
@@ -1930,7 +1932,7 @@ static inline int hm_pool_protect_(struct hm_pgtable_pool *pool, uint32_t number
 {
 	hm_pte_t *root = hm_pool_root_(pool);
 	hm_kpkeys_token_t guard = hm_pool_lock_(pool);
-	struct hm_pool_frame_ frame = hm_pool_load_(root, number), before;
+	struct hm_pool_frame_ frame = hm_pool_load_(root, number);
 	int error;
 
 	hm_pool_unlock_(pool, guard);
@@ -1940,10 +1942,10 @@ static inline int hm_pool_protect_(struct hm_pgtable_pool *pool, uint32_t number
 	if (error)
 		return error;
 	guard = hm_pool_lock_(pool);
-	before = frame = hm_pool_load_(root, number);
+	frame = hm_pool_load_(root, number);
 	frame.flags -= HM_POOL_BARE_;
 	pool->unprotected -= frame.present;
-	hm_pool_update_(pool, root, &before, &frame);
+	hm_pool_update_(pool, root, &frame);
 	hm_pool_unlock_(pool, guard);
 	return 0;
 }
@@ -2013,8 +2015,9 @@ static inline void hm_pool_trim_(struct hm_pgtable_pool *pool, hm_pte_t *root, h
 	hm_pool_put_half_(root, HM_POOL_METAS_, last);
 	pool->metadata -= n;
 #if HM_PORT_PGTABLE_POOL_LOCKED
-	for (i = 0; i < n; i++)
-		hm_pool_free_meta_(pool, root, metas[i]);
+	for (i = 0; i < 2; i++)
+		if (metas[i].val)
+			hm_pool_free_meta_(pool, root, metas[i]);
 #endif
 }
 
@@ -2031,11 +2034,10 @@ static inline struct hm_pool_run_ hm_pool_hold_(struct hm_pgtable_pool *pool, hm
 						unsigned int n)
 {
 	const struct hm_pool_run_ run = { frame->block, page, n, false };
-	const struct hm_pool_frame_ before = *frame;
 
 	hm_pool_put_states_(frame->words, page, n, HM_POOL_HELD_);
 	hm_pool_link_free_(frame);
-	hm_pool_update_(pool, root, &before, frame);
+	hm_pool_update_(pool, root, frame);
 	pool->quarantined += n;
 	return run;
 }
@@ -2052,7 +2054,6 @@ static HM_NOINLINE_ int hm_pool_release_(struct hm_pgtable_pool *pool, struct hm
 	const int error = hm_pool_set_key_(pool, pa, run.n, HM_KEY_DEFAULT, tables);
 	hm_kpkeys_token_t guard = hm_pool_lock_(pool);
 	struct hm_pool_frame_ frame = hm_pool_load_of_(root, pa);
-	const struct hm_pool_frame_ before = frame;
 	hm_pa_t metas[2] = { { 0 }, { 0 } };
 	bool gone = false;
 
@@ -2069,7 +2070,7 @@ static HM_NOINLINE_ int hm_pool_release_(struct hm_pgtable_pool *pool, struct hm
 		hm_pool_link_free_(&frame);
 		pool->quarantined -= run.n;
 	}
-	hm_pool_update_(pool, root, &before, &frame);
+	hm_pool_update_(pool, root, &frame);
 	if (gone) {
 		pool->counts.blocks_rejoined += run.n < HM_POOL_PAGES_;
 		hm_pool_remove_(root, &frame);
@@ -2224,11 +2225,11 @@ static inline bool hm_pool_split_(struct hm_pgtable_pool *pool, uint32_t *number
 	pool->counts.steps++;
 	if (split) {
 		const uint32_t link = hm_pool_half_(root + HM_POOL_HEADS_, list);
-		struct hm_pool_frame_ frame = hm_pool_load_(root, link - 1), before = frame;
+		struct hm_pool_frame_ frame = hm_pool_load_(root, link - 1);
 
 		*number = frame.number;
 		frame.flags |= HM_POOL_PIECES_;
-		hm_pool_update_(pool, root, &before, &frame);
+		hm_pool_update_(pool, root, &frame);
 		pool->counts.blocks_split++;
 	}
 	hm_pool_unlock_(pool, guard);
@@ -2240,13 +2241,13 @@ static inline void hm_pool_unsplit_(struct hm_pgtable_pool *pool, uint32_t numbe
 {
 	hm_pte_t *root = hm_pool_root_(pool);
 	const hm_kpkeys_token_t guard = hm_pool_lock_(pool);
-	struct hm_pool_frame_ frame = hm_pool_load_(root, number), before = frame;
+	struct hm_pool_frame_ frame = hm_pool_load_(root, number);
 	unsigned int end;
 
 	if (frame.present == HM_POOL_PAGES_ &&
 	    hm_pool_find_run_(&frame, 0, HM_POOL_HELD_, HM_POOL_HELD_, &end) == end) {
 		frame.flags &= ~HM_POOL_PIECES_;
-		hm_pool_update_(pool, root, &before, &frame);
+		hm_pool_update_(pool, root, &frame);
 		pool->counts.blocks_split--;
 	}
 	hm_pool_unlock_(pool, guard);

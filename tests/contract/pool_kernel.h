@@ -76,17 +76,17 @@ struct pool_kernel {
 	unsigned int cpu; /* that runs */
 	unsigned int cpus; /* that there are: POOL_KERNEL_CPUS, or less */
 	unsigned int largest; /* order that memory is to be had in */
-	uint64_t left; /* pages that are to be had */
 	bool scatter; /* pieces and blocks from anywhere */
-	uint64_t
-		fail_at; /* the number of the call of a hook that can fail, from 1, that does; 0: none */
-	uint64_t fail_times; /* and how many after it; 0: as 1 */
+	bool contended; /* the lock was another's */
+	bool foul; /* memory that is given back is overwritten at once */
 	enum pool_kernel_failure failure;
 	unsigned int
 		tables; /* that a key change takes, of its token; and keeps until they are freed */
+	uint64_t
+		fail_at; /* the number of the call of a hook that can fail, from 1, that does; 0: none */
+	uint64_t fail_times; /* and how many after it; 0: as 1 */
+	uint64_t left; /* pages that are to be had */
 	uint64_t reclaim; /* pages that a scan is asked for wherever memory is; 0: none */
-	bool contended; /* the lock was another's */
-	bool foul; /* memory that is given back is overwritten at once */
 	void (*meanwhile)(enum pool_kernel_hook where); /* what others do; NULL */
 	uint64_t random;
 

@@ -23,6 +23,7 @@ ARM64_FLAGS = ['-ffreestanding', '-mgeneral-regs-only', '-mno-outline-atomics']
 C = {'c11': ['-std=c11', '-ffreestanding'], 'gnu11': ['-std=gnu11'], 'c2x': ['-std=c2x']}
 CXX = {'c++17': ['-std=c++17']}
 CXX_TOO = {each: [f'-std={each}'] for each in ['c++11', 'c++20']}  # every function, and no more
+UNLOCKED = ['-DHM_PORT_PGTABLE_POOL_LOCKED=0']  # the other half of pgtable_pool.h
 STYLES = ['HM_KEY_STYLE_NONE', 'HM_KEY_STYLE_WINDOW', 'HM_KEY_STYLE_STORE', 'HM_KEY_STYLE_RUN_TIME']
 # What users' own warnings may be, beside those of the project. gcc and clang, C.
 STRICT = ['-Wshadow', '-Wcast-qual', '-Wcast-align', '-Wstrict-prototypes', '-Wmissing-prototypes',
@@ -94,15 +95,17 @@ def not_recognised(path):
 
 
 def not_instantiated(paths, command, program, directory):
-    """Inline functions that neither the program calls nor its -O0 object contains."""
+    """Inline functions that neither the program calls nor one of its -O0 objects contains."""
     target = pathlib.Path(directory) / (program.stem + '.o')
-    # Those that are always inline would not show.
-    done = subprocess.run([*command, '-Dalways_inline=unused', '-D__always_inline__=__unused__', '-O0', '-c',
-                           str(program), '-o', str(target)], cwd=ROOT, capture_output=True, text=True)
-    if done.returncode:
-        return done.stderr
-    symbols = set(subprocess.run(['nm', str(target)], capture_output=True, text=True, check=True)
-                  .stdout.split())
+    symbols = set()
+    for flags in [], UNLOCKED:
+        # Those that are always inline would not show.
+        done = subprocess.run([*command, *flags, '-Dalways_inline=unused', '-D__always_inline__=__unused__', '-O0',
+                               '-c', str(program), '-o', str(target)], cwd=ROOT, capture_output=True, text=True)
+        if done.returncode:
+            return done.stderr
+        symbols.update(subprocess.run(['nm', str(target)], capture_output=True, text=True, check=True)
+                       .stdout.split())
     text = without_comments(program.read_text())
     wanted = {name: path for path in paths for name in functions(path)}
     if not wanted:
@@ -113,7 +116,7 @@ def not_instantiated(paths, command, program, directory):
 
 
 def foreign_symbols(command, program, directory):
-    """What the arm64 code would need from a library: no symbol but the environment's."""
+    """What the arm64 code would need from a library: no symbol but the environment's and hooks."""
     target = pathlib.Path(directory) / (program.stem + '.linked.o')
     done = subprocess.run([*command, '-c', str(program), '-o', str(target)], cwd=ROOT, capture_output=True,
                           text=True)
@@ -122,7 +125,7 @@ def foreign_symbols(command, program, directory):
     symbols = subprocess.run(['nm', '--undefined-only', '--format=posix', str(target)],
                              capture_output=True, text=True, check=True).stdout.splitlines()
     return '\n'.join(f'{program.name} refers to {each.split()[0]}' for each in symbols
-                     if not each.startswith('environment_'))
+                     if not each.startswith(('environment_', 'hm_port_')))
 
 
 def native_checks(directory):
@@ -143,7 +146,8 @@ def native_checks(directory):
                           *includes(FOREIGN)], t=text, l=language: compiles(c, t, l))
     for dialect, command, language in [*dialects(C, CXX), *dialects({}, CXX_TOO)]:
         every = [('hosted port', HOSTED, '-O0', []), ('hosted port', HOSTED, '-O2', []),
-                 ('hosted port without keys', HOSTED, '-O2', ['-DHM_HOSTED_KEYS=0'])] + \
+                 ('hosted port without keys', HOSTED, '-O2', ['-DHM_HOSTED_KEYS=0']),
+                 ('hosted port, unlocked metadata', HOSTED, '-O2', UNLOCKED)] + \
             [(f'foreign port, {style}', FOREIGN, '-O2', [f'-DFOREIGN_KEY_STYLE={style}']) for style in STYLES]
         for what, path, level, flags in every:
             add(f'every function {level}, {what}, {dialect}',

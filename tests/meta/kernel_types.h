@@ -5,6 +5,8 @@
  */
 #ifndef KERNEL_TYPES_H
 #define KERNEL_TYPES_H
+typedef unsigned short uint16_t;
+typedef unsigned int uint32_t;
 typedef unsigned long long uint64_t;
 typedef __UINTPTR_TYPE__ uintptr_t;
 #define UINT64_C(constant) constant##ull

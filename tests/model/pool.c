@@ -334,6 +334,8 @@ void hm_port_pgtable_pool_rejoin(struct hm_pgtable_pool *pool, hm_pa_t block)
 /* What the tables of the linear map were before is what all CPUs go on with, as far as they can. */
 static void forget_invalidations(unsigned int since)
 {
+	if (PLANT != PLANT_KEY_WITHOUT_INVALIDATION)
+		return;
 	for (; since < hm_machine->invalidation_count; since++)
 		hm_machine->invalidations[since].completed = HM_MACHINE_NEVER;
 }
@@ -348,8 +350,7 @@ static int change_key(unsigned int first, unsigned int n, unsigned int key,
 		n = 1;
 	error = hm_direct_map_set_pkey(&program.map, reserve, linear(first), (uint64_t)n * PAGE,
 				       key);
-	if (PLANT == PLANT_KEY_WITHOUT_INVALIDATION)
-		forget_invalidations(invalidations);
+	forget_invalidations(invalidations);
 	return error;
 }
 

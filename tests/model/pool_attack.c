@@ -29,17 +29,16 @@ _Static_assert(HM_POOL_PAGES_ == 8, "as many are adopted, and from there on they
 static struct hm_machine machine;
 
 static struct {
-	struct hm_pgtable_pool pool;
 	struct hm_pgtable_pool_magazine magazines[CPUS];
+	struct hm_pgtable_pool pool;
 	struct hm_pgtable_pool_token token;
 	struct hm_direct_map map;
 	unsigned int tables; /* of the linear map */
+	unsigned int lives, locks;
+	bool fails; /* key changes do, half-way */
 	bool lent[PAGES], live[PAGES];
 	hm_pa_t pages[LIVE]; /* the live ones */
-	unsigned int lives;
 	uint64_t random;
-	unsigned int locks;
-	bool fails; /* key changes do, half-way */
 	const char *wrong; /* the first that was */
 	jmp_buf endless;
 } attack;

@@ -124,18 +124,6 @@ int hm_port_pgtable_pool_set_key(struct hm_pgtable_pool *of, hm_pa_t start, unsi
 	return half ? -HM_EIO : error;
 }
 
-/* But for the block that pieces come from: it is not to be had whole. */
-void hm_port_pgtable_pool_rejoin(struct hm_pgtable_pool *of, hm_pa_t block)
-{
-	uint32_t pieces;
-
-	bench_take_lock(&memory.lock);
-	pieces = memory.pieces;
-	bench_drop_lock(&memory.lock);
-	if (bench_page_of(&memory, block) / BENCH_BLOCK != pieces)
-		bench_pool_rejoin(of, block);
-}
-
 bool hm_port_pgtable_pool_fence(struct hm_pgtable_pool *of)
 {
 	unsigned int i;
@@ -494,7 +482,7 @@ static bool parse(char **arguments)
 		uint64_t n = 0;
 
 		if (!strcmp(*arguments, "--plant") && value) {
-			for (plant = NOT_BUSY; plant && strcmp(value, plants[plant]); plant--)
+			for (plant = NOT_BUSY; plant && strcmp(value, plants[plant]) != 0; plant--)
 				;
 			if (plant == NOTHING)
 				return false;

@@ -259,7 +259,8 @@ static inline void bench_memory_rejoin(struct bench_memory *memory, uint64_t pag
 	bench_take_lock(&memory->lock);
 	if (block->split && (!block->keyed || block->keyed == BENCH_BLOCK)) {
 		block->split = false;
-		bench_put_block(memory, (uint32_t)(page / BENCH_BLOCK));
+		if (page / BENCH_BLOCK != memory->pieces)
+			bench_put_block(memory, (uint32_t)(page / BENCH_BLOCK));
 	}
 	bench_drop_lock(&memory->lock);
 }

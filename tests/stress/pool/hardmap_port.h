@@ -7,17 +7,14 @@
 #define STRESS_POOL_HARDMAP_PORT_H
 #define hm_port_pgtable_pool_memory bench_pool_memory
 #define hm_port_pgtable_pool_set_key bench_pool_set_key
-#define hm_port_pgtable_pool_rejoin bench_pool_rejoin
 #define hm_port_pgtable_pool_fence bench_pool_fence
 #include "../../bench/pool/hardmap_port.h"
 #undef hm_port_pgtable_pool_memory
 #undef hm_port_pgtable_pool_set_key
-#undef hm_port_pgtable_pool_rejoin
 #undef hm_port_pgtable_pool_fence
 
-bool hm_port_pgtable_pool_memory(struct hm_pgtable_pool *pool, unsigned int order, hm_pa_t *pages);
-int hm_port_pgtable_pool_set_key(struct hm_pgtable_pool *pool, hm_pa_t start, unsigned int n,
+bool hm_port_pgtable_pool_memory(struct hm_pgtable_pool *of, unsigned int order, hm_pa_t *pages);
+int hm_port_pgtable_pool_set_key(struct hm_pgtable_pool *of, hm_pa_t start, unsigned int n,
 				 unsigned int key, struct hm_pgtable_pool_token *token);
-void hm_port_pgtable_pool_rejoin(struct hm_pgtable_pool *pool, hm_pa_t block);
-bool hm_port_pgtable_pool_fence(struct hm_pgtable_pool *pool);
+bool hm_port_pgtable_pool_fence(struct hm_pgtable_pool *of);
 #endif
