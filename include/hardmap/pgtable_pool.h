@@ -136,11 +136,15 @@ struct hm_pgtable_pool {
 struct hm_pgtable_pool_magazine {
 	uint32_t busy; /* its CPU is in it, without the lock */
 	uint32_t closed; /* the shrinker is about: nobody is */
-	uint64_t last; /* the page that was freed last, + 1; 0: none */
-	uint32_t pages; /* and how many are below */
-	uint64_t block, bytes; /* whose frame was used last; no bytes: none */
-	uint16_t *states; /* of that frame's pages */
+	uint32_t pages; /* how many it has, but for the last one */
+	/* The rest only without locked metadata: what a frame says of the page that was freed last, NULL if
+	 * there is none here; of the pages of the block that was used last, 0: none; of the others. */
+	uint16_t *last_state;
+	hm_pa_t last;
+	uint64_t block, block_pages;
+	uint16_t *states;
 	hm_pa_t page[HM_PGTABLE_POOL_MAGAZINE_MAX];
+	uint16_t *state[HM_PGTABLE_POOL_MAGAZINE_MAX];
 } __attribute__((__aligned__(64)));
 
 /* Pages that are held back for one owner: hm_pgtable_pool_reserve(). All-zero: none. */
@@ -410,6 +414,12 @@ static inline hm_pte_t *hm_pool_frame_(hm_pte_t *root, uint32_t number)
 /* The state of a page: 16 bits that nobody else writes by the same store where CPUs write without the
  * lock. */
 typedef uint16_t __attribute__((__may_alias__)) hm_pool_state_t_;
+
+/* Where metadata are not locked: the states of the frame's pages. */
+static inline hm_pool_state_t_ *hm_pool_states_(hm_pte_t *words)
+{
+	return (hm_pool_state_t_ *)(void *)(words + HM_POOL_STATES_);
+}
 
 static inline unsigned int hm_pool_state_(const hm_pte_t *words, unsigned int page)
 {
@@ -796,10 +806,12 @@ static HM_COLD_ void hm_pool_recount_(struct hm_pgtable_pool *pool, hm_pte_t *ro
 
 /*
  * Up to n pages, which get that state, as long as more than keep are free: those that cannot be given back
- * anyway, then of the fullest block, then loose ones. How many.
+ * anyway, then of the fullest block, then loose ones. How many. Where their states are, if that is asked
+ * for.
  */
 static HM_NOINLINE_ unsigned int hm_pool_take_(struct hm_pgtable_pool *pool, unsigned int n,
-					       uint64_t keep, unsigned int state, hm_pa_t *pages)
+					       uint64_t keep, unsigned int state, hm_pa_t *pages,
+					       uint16_t **states)
 {
 	hm_pte_t *root = hm_pool_root_(pool);
 	unsigned int taken = 0;
@@ -828,6 +840,8 @@ static HM_NOINLINE_ unsigned int hm_pool_take_(struct hm_pgtable_pool *pool, uns
 			frame.first = hm_pool_state_(frame.words, page);
 			frame.free--;
 			hm_pool_put_state_(frame.words, page, state);
+			if (states)
+				states[taken] = hm_pool_states_(frame.words) + page;
 			pages[taken++] = hm_pool_page_(&frame, page);
 		}
 		hm_pool_update_(pool, root, &frame);
@@ -927,7 +941,7 @@ static inline bool hm_pgtable_pool_take(struct hm_pgtable_pool *pool,
 	if (!token->pages)
 		return false;
 	guard = hm_pool_lock_(pool);
-	taken = hm_pool_take_(pool, 1, 0, HM_POOL_USED_, page);
+	taken = hm_pool_take_(pool, 1, 0, HM_POOL_USED_, page, 0);
 	if (taken) {
 		token->pages--;
 		hm_pool_add_reserved_(pool, ~UINT64_C(0));
@@ -972,173 +986,181 @@ static inline bool hm_pool_drain_(struct hm_pgtable_pool *pool,
 				  struct hm_pgtable_pool_magazine *magazine, unsigned int cpu,
 				  unsigned int keep)
 {
-	const hm_pa_t last = { __atomic_load_n(&magazine->last, __ATOMIC_RELAXED) - 1 };
 	const uint32_t said = __atomic_load_n(&magazine->pages, __ATOMIC_RELAXED);
 	const uint32_t pages = said > HM_PORT_PGTABLE_POOL_MAGAZINE ? 0 : said;
 	const uint32_t n = pages > keep ? pages - keep : 0;
 	unsigned int wrong = hm_pool_return_(pool, n, HM_POOL_CACHED_ | cpu, magazine->page), i;
 
-	if (!keep && last.val != ~UINT64_C(0)) {
-		wrong += hm_pool_return_(pool, 1, HM_POOL_CACHED_ | cpu, &last);
-		__atomic_store_n(&magazine->last, 0, __ATOMIC_RELAXED);
+#if !HM_PORT_PGTABLE_POOL_LOCKED
+	if (!keep && magazine->last_state) {
+		wrong += hm_pool_return_(pool, 1, HM_POOL_CACHED_ | cpu, &magazine->last);
+		__atomic_store_n(&magazine->last_state, 0, __ATOMIC_RELAXED);
 	}
-	for (i = n; i < pages; i++)
+#endif
+	for (i = n; i < pages; i++) {
 		magazine->page[i - n] = magazine->page[i];
+		magazine->state[i - n] = magazine->state[i];
+	}
 	__atomic_store_n(&magazine->pages, pages - n, __ATOMIC_RELAXED);
 	return wrong || said != pages;
 }
 
-#if HM_PORT_PGTABLE_POOL_MAGAZINE
-/* Into this CPU's magazine, pinned: by the lock where metadata are locked, otherwise without. False: it is
- * closed. */
-static HM_ALWAYS_INLINE_ bool hm_pool_enter_(struct hm_pgtable_pool *pool,
-					     struct hm_pgtable_pool_magazine *magazine,
-					     hm_kpkeys_token_t *guard)
-{
-#if HM_PORT_PGTABLE_POOL_LOCKED
-	(void)magazine;
-	*guard = hm_pool_lock_(pool);
-	return true;
-#else
-	(void)pool;
-	*guard = hm_kpkeys_none();
-	__atomic_store_n(&magazine->busy, 1, __ATOMIC_RELAXED);
-	/* Against the shrinker: its hm_port_pgtable_pool_fence() is the barrier on both sides. */
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	return HM_LIKELY_(!__atomic_load_n(&magazine->closed, __ATOMIC_ACQUIRE));
-#endif
-}
-
-static HM_ALWAYS_INLINE_ void hm_pool_exit_(struct hm_pgtable_pool *pool,
-					    struct hm_pgtable_pool_magazine *magazine,
-					    hm_kpkeys_token_t guard)
-{
-#if HM_PORT_PGTABLE_POOL_LOCKED
-	(void)magazine;
-	hm_pool_unlock_(pool, guard);
-#else
-	(void)pool, (void)guard;
-	__atomic_store_n(&magazine->busy, 0, __ATOMIC_RELEASE);
-#endif
-}
-
-#if HM_PORT_PGTABLE_POOL_LOCKED
-/* The page changes from one state to another, if it is in that one; inside of the magazine. */
-static HM_NOINLINE_ bool hm_pool_change_(struct hm_pgtable_pool *pool,
-					 struct hm_pgtable_pool_magazine *magazine, hm_pa_t page,
+#if HM_PORT_PGTABLE_POOL_MAGAZINE && HM_PORT_PGTABLE_POOL_LOCKED
+/* The page changes from one state to another, if it is in that one. With the lock. */
+static HM_NOINLINE_ bool hm_pool_change_(struct hm_pgtable_pool *pool, hm_pa_t page,
 					 unsigned int from, unsigned int to)
 {
 	struct hm_pool_frame_ frame;
 
-	(void)magazine;
 	if (!hm_pool_check_(hm_pool_root_(pool), page, from, &frame))
 		return false;
 	hm_pool_put_state_(frame.words, hm_pool_index_of_(page), to);
 	return true;
 }
-#else
-/* What hm_pool_change_() does, by the page's frame, which the magazine remembers. */
-static HM_NOINLINE_ bool hm_pool_change_anew_(struct hm_pgtable_pool *pool,
-					      struct hm_pgtable_pool_magazine *magazine,
-					      hm_pa_t page, unsigned int from, unsigned int to)
-{
-	hm_pte_t *root = hm_pool_root_(pool);
-	const uint32_t link = hm_pool_find_(root, page);
-	hm_pte_t *words;
 
-	if (!link)
-		return false;
-	words = hm_pool_frame_(root, link - 1);
-	magazine->block = hm_pool_block_of_(page);
-	magazine->bytes = hm_pool_block_bytes_();
-	magazine->states = (uint16_t *)(void *)(words + HM_POOL_STATES_);
-	if (hm_pool_state_(words, hm_pool_index_of_(page)) != from)
-		return false;
-	hm_pool_put_state_(words, hm_pool_index_of_(page), to);
-	return true;
-}
-
-/* The page changes from one state to another, if it is in that one; inside of the magazine. */
-static HM_ALWAYS_INLINE_ bool hm_pool_change_(struct hm_pgtable_pool *pool,
-					      struct hm_pgtable_pool_magazine *magazine,
-					      hm_pa_t page, unsigned int from, unsigned int to)
-{
-	const uint64_t offset = page.val - magazine->block;
-	hm_pool_state_t_ *state;
-
-	if (HM_UNLIKELY_(offset >= magazine->bytes))
-		return hm_pool_change_anew_(pool, magazine, page, from, to);
-	state = magazine->states + (offset >> hm_port_pgtable_shift(0));
-	/* In another frame: a block may have two. */
-	if (HM_UNLIKELY_(__atomic_load_n(state, __ATOMIC_RELAXED) != from))
-		return hm_pool_change_anew_(pool, magazine, page, from, to);
-	__atomic_store_n(state, (uint16_t)to, __ATOMIC_RELAXED);
-	return true;
-}
-#endif
-
-/* A page of this CPU's magazine. */
-static HM_ALWAYS_INLINE_ bool hm_pool_pop_(struct hm_pgtable_pool *pool, hm_pa_t *page)
+/* A page of this CPU's magazine, if its frame says so too. */
+static inline bool hm_pool_pop_(struct hm_pgtable_pool *pool, hm_pa_t *page)
 {
 	const unsigned int cpu = hm_port_pgtable_pool_pin(pool);
 	struct hm_pgtable_pool_magazine *magazine = hm_port_pgtable_pool_magazine(pool, cpu);
-	bool popped = false, found = false;
-	hm_kpkeys_token_t guard;
+	const hm_kpkeys_token_t guard = hm_pool_lock_(pool);
+	const uint32_t below = __atomic_load_n(&magazine->pages, __ATOMIC_RELAXED) - 1;
+	const bool found = below < HM_PORT_PGTABLE_POOL_MAGAZINE;
+	bool popped = false;
 
-	if (hm_pool_enter_(pool, magazine, &guard)) {
-		const uint64_t last = __atomic_load_n(&magazine->last, __ATOMIC_RELAXED);
-
-		if (HM_LIKELY_(last)) {
-			page->val = last - 1;
-			__atomic_store_n(&magazine->last, 0, __ATOMIC_RELAXED);
-			found = true;
-		} else {
-			const uint32_t below = __atomic_load_n(&magazine->pages, __ATOMIC_RELAXED) -
-					       1;
-
-			found = below < HM_PORT_PGTABLE_POOL_MAGAZINE;
-			if (HM_LIKELY_(found)) {
-				page->val = __atomic_load_n(&magazine->page[below].val,
-							    __ATOMIC_RELAXED);
-				__atomic_store_n(&magazine->pages, below, __ATOMIC_RELAXED);
-			}
-		}
-		popped = found && hm_pool_change_(pool, magazine, *page, HM_POOL_CACHED_ | cpu,
-						  HM_POOL_USED_);
+	if (found) {
+		page->val = __atomic_load_n(&magazine->page[below].val, __ATOMIC_RELAXED);
+		__atomic_store_n(&magazine->pages, below, __ATOMIC_RELAXED);
+		popped = hm_pool_change_(pool, *page, HM_POOL_CACHED_ | cpu, HM_POOL_USED_);
 	}
-	hm_pool_exit_(pool, magazine, guard);
+	hm_pool_unlock_(pool, guard);
 	hm_port_pgtable_pool_unpin(pool);
 	hm_pool_suspect_(pool, found && !popped);
 	return popped;
 }
 
 /* The page goes there, if it was in use and there is place. */
-static HM_ALWAYS_INLINE_ bool hm_pool_push_(struct hm_pgtable_pool *pool, hm_pa_t page)
+static inline bool hm_pool_push_(struct hm_pgtable_pool *pool, hm_pa_t page)
 {
 	const unsigned int cpu = hm_port_pgtable_pool_pin(pool);
 	struct hm_pgtable_pool_magazine *magazine = hm_port_pgtable_pool_magazine(pool, cpu);
-	hm_kpkeys_token_t guard;
-	bool pushed = false;
+	const hm_kpkeys_token_t guard = hm_pool_lock_(pool);
+	const uint32_t pages = __atomic_load_n(&magazine->pages, __ATOMIC_RELAXED);
+	const bool pushed = pages < HM_PORT_PGTABLE_POOL_MAGAZINE &&
+			    hm_pool_change_(pool, page, HM_POOL_USED_, HM_POOL_CACHED_ | cpu);
 
-	if (hm_pool_enter_(pool, magazine, &guard)) {
-		const uint32_t pages = __atomic_load_n(&magazine->pages, __ATOMIC_RELAXED);
-
-		pushed = pages < HM_PORT_PGTABLE_POOL_MAGAZINE &&
-			 !(page.val & (hm_pool_page_bytes_() - 1)) &&
-			 hm_pool_change_(pool, magazine, page, HM_POOL_USED_,
-					 HM_POOL_CACHED_ | cpu);
-		if (HM_LIKELY_(pushed)) {
-			if (HM_LIKELY_(!magazine->last)) {
-				__atomic_store_n(&magazine->last, page.val + 1, __ATOMIC_RELAXED);
-			} else {
-				magazine->page[pages] = page;
-				__atomic_store_n(&magazine->pages, pages + 1, __ATOMIC_RELAXED);
-			}
-		}
+	if (pushed) {
+		magazine->page[pages] = page;
+		__atomic_store_n(&magazine->pages, pages + 1, __ATOMIC_RELAXED);
 	}
-	hm_pool_exit_(pool, magazine, guard);
+	hm_pool_unlock_(pool, guard);
 	hm_port_pgtable_pool_unpin(pool);
 	return pushed;
+}
+
+static inline void hm_pool_remember_(struct hm_pgtable_pool *pool, hm_pa_t page)
+{
+	(void)pool, (void)page;
+}
+#elif HM_PORT_PGTABLE_POOL_MAGAZINE
+/* Into this CPU's magazine, pinned, without the lock. False: it is closed. */
+static HM_ALWAYS_INLINE_ bool hm_pool_enter_(struct hm_pgtable_pool_magazine *magazine)
+{
+	__atomic_store_n(&magazine->busy, 1, __ATOMIC_RELAXED);
+	/* Against the shrinker: its hm_port_pgtable_pool_fence() is the barrier on both sides. */
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	return HM_LIKELY_(!__atomic_load_n(&magazine->closed, __ATOMIC_ACQUIRE));
+}
+
+static HM_ALWAYS_INLINE_ void hm_pool_exit_(struct hm_pgtable_pool *pool,
+					    struct hm_pgtable_pool_magazine *magazine)
+{
+	__atomic_store_n(&magazine->busy, 0, __ATOMIC_RELEASE);
+	hm_port_pgtable_pool_unpin(pool);
+}
+
+/* A page of this CPU's magazine. The last one has a place of its own, so that what is freed and allocated in
+ * turn waits for no count to be written. */
+static HM_ALWAYS_INLINE_ bool hm_pool_pop_(struct hm_pgtable_pool *pool, hm_pa_t *page)
+{
+	struct hm_pgtable_pool_magazine *magazine =
+		hm_port_pgtable_pool_magazine(pool, hm_port_pgtable_pool_pin(pool));
+	hm_pool_state_t_ *state = 0;
+
+	if (hm_pool_enter_(magazine)) {
+		state = magazine->last_state;
+		if (HM_LIKELY_(state)) {
+			*page = magazine->last;
+			__atomic_store_n(&magazine->last_state, 0, __ATOMIC_RELAXED);
+		} else if (HM_LIKELY_(magazine->pages)) {
+			const uint32_t below = magazine->pages - 1;
+
+			state = magazine->state[below];
+			*page = magazine->page[below];
+			__atomic_store_n(&magazine->pages, below, __ATOMIC_RELAXED);
+		}
+		if (HM_LIKELY_(state))
+			__atomic_store_n(state, HM_POOL_USED_, __ATOMIC_RELAXED);
+	}
+	hm_pool_exit_(pool, magazine);
+	return state;
+}
+
+/* The page goes there, if it is in use, of the frame that the magazine remembers, and there is place. */
+static HM_ALWAYS_INLINE_ bool hm_pool_push_(struct hm_pgtable_pool *pool, hm_pa_t page)
+{
+	const unsigned int cpu = hm_port_pgtable_pool_pin(pool);
+	const unsigned int shift = hm_port_pgtable_shift(0);
+	struct hm_pgtable_pool_magazine *magazine = hm_port_pgtable_pool_magazine(pool, cpu);
+	bool pushed = false;
+
+	if (hm_pool_enter_(magazine)) {
+		const uint64_t offset = page.val - magazine->block;
+		/* Rotated: the index of a page, or beyond that of any. */
+		const uint64_t index = offset >> shift | offset << (64 - shift);
+		hm_pool_state_t_ *state = magazine->states + index;
+
+		if (HM_LIKELY_(index < magazine->block_pages) &&
+		    HM_LIKELY_(__atomic_load_n(state, __ATOMIC_RELAXED) == HM_POOL_USED_)) {
+			pushed = true;
+			if (HM_LIKELY_(!magazine->last_state)) {
+				magazine->last = page;
+				__atomic_store_n(&magazine->last_state, state, __ATOMIC_RELAXED);
+			} else if (HM_LIKELY_(magazine->pages < HM_PORT_PGTABLE_POOL_MAGAZINE)) {
+				const uint32_t pages = magazine->pages;
+
+				magazine->page[pages] = page;
+				magazine->state[pages] = state;
+				__atomic_store_n(&magazine->pages, pages + 1, __ATOMIC_RELAXED);
+			} else {
+				pushed = false;
+			}
+		}
+		if (HM_LIKELY_(pushed))
+			__atomic_store_n(state, (uint16_t)(HM_POOL_CACHED_ | cpu),
+					 __ATOMIC_RELAXED);
+	}
+	hm_pool_exit_(pool, magazine);
+	return pushed;
+}
+
+/* The magazine remembers the frame of that page, if it is one. */
+static inline void hm_pool_remember_(struct hm_pgtable_pool *pool, hm_pa_t page)
+{
+	struct hm_pgtable_pool_magazine *magazine =
+		hm_port_pgtable_pool_magazine(pool, hm_port_pgtable_pool_pin(pool));
+	hm_pte_t *root = hm_pool_root_(pool);
+	uint32_t link;
+
+	if (hm_pool_enter_(magazine)) {
+		link = hm_pool_find_(root, page);
+		if (link) {
+			magazine->block = hm_pool_block_of_(page);
+			magazine->block_pages = HM_POOL_PAGES_;
+			magazine->states = hm_pool_states_(hm_pool_frame_(root, link - 1));
+		}
+	}
+	hm_pool_exit_(pool, magazine);
 }
 #else
 static inline bool hm_pool_pop_(struct hm_pgtable_pool *pool, hm_pa_t *page)
@@ -1151,6 +1173,11 @@ static inline bool hm_pool_push_(struct hm_pgtable_pool *pool, hm_pa_t page)
 {
 	(void)pool, (void)page;
 	return false;
+}
+
+static inline void hm_pool_remember_(struct hm_pgtable_pool *pool, hm_pa_t page)
+{
+	(void)pool, (void)page;
 }
 #endif
 
@@ -1226,7 +1253,7 @@ static HM_NOINLINE_ bool hm_pool_close_(struct hm_pgtable_pool *pool)
 	guard = hm_pool_lock_(pool);
 	for (cpu = 0; (magazine = hm_pool_magazine_(pool, cpu)); cpu++) {
 		wrong = hm_pool_drain_(pool, magazine, cpu, 0) || wrong;
-		magazine->bytes = 0;
+		magazine->block_pages = 0;
 	}
 	if (wrong || pool->suspect)
 		hm_pool_sweep_(pool);
@@ -1329,7 +1356,7 @@ static inline bool hm_pool_take_meta_(struct hm_pgtable_pool *pool, hm_pte_t *ro
 {
 	struct hm_pool_frame_ frame;
 
-	if (!hm_pool_take_(pool, 1, hm_pool_get_(root + HM_POOL_RESERVED_), HM_POOL_HELD_, page))
+	if (!hm_pool_take_(pool, 1, hm_pool_get_(root + HM_POOL_RESERVED_), HM_POOL_HELD_, page, 0))
 		return false;
 	frame = hm_pool_load_of_(root, *page);
 	frame.metas++;
@@ -1399,7 +1426,7 @@ static HM_NOINLINE_ int hm_pool_add_(struct hm_pgtable_pool *pool, hm_pa_t pa, u
 				carved++;
 				metas[i].val = pa.val + (pages - carved) * hm_pool_page_bytes_();
 			} else if (!hm_pool_take_meta_(pool, root, &metas[i])) {
-				while (i--)
+				while (i-- > carved)
 					hm_pool_free_meta_(pool, root, metas[i]);
 				return -HM_ENOMEM;
 			}
@@ -1618,46 +1645,69 @@ static HM_NOINLINE_ int hm_pool_refill_(struct hm_pgtable_pool *pool, unsigned i
 
 /* ---- allocation ---- */
 
-static inline void hm_pool_zero_(hm_pa_t page)
+static inline void hm_pool_zero_(hm_pa_t page, unsigned int flags)
 {
 	const hm_pte_t none = { 0 };
 
-	hm_pte_fill(hm_port_pgtable_map(page), HM_PORT_PGTABLE_ENTRIES, none, 0);
+	if (flags & HM_PGTABLE_POOL_ZERO)
+		hm_pte_fill(hm_port_pgtable_map(page), HM_PORT_PGTABLE_ENTRIES, none, 0);
 }
 
-/* A page from frames, and a half of this CPU's magazine with it. */
-static inline bool hm_pool_alloc_from_frames_(struct hm_pgtable_pool *pool, unsigned int flags,
-					      hm_pa_t *page)
+/* This CPU's magazine has pages, from frames if there were none; false: there are none there, or it is
+ * closed. */
+static inline bool hm_pool_fill_(struct hm_pgtable_pool *pool)
 {
 	const unsigned int cpu = hm_port_pgtable_pool_pin(pool);
-	const unsigned int half = HM_PORT_PGTABLE_POOL_MAGAZINE / 2;
 	struct hm_pgtable_pool_magazine *magazine = hm_pool_magazine_(pool, cpu);
 	const hm_kpkeys_token_t guard = hm_pool_lock_(pool);
-	const bool taken = hm_pool_take_(pool, 1, hm_pool_keep_(pool, flags), HM_POOL_USED_, page);
-	const uint32_t pages = magazine ? __atomic_load_n(&magazine->pages, __ATOMIC_RELAXED) : 0;
+	bool overwritten = false;
+	uint32_t pages = 0;
 
-	if (magazine && taken && !magazine->closed && pages < half)
-		__atomic_store_n(&magazine->pages,
-				 pages + hm_pool_take_(pool, half - pages, hm_pool_keep_(pool, 0),
-						       HM_POOL_CACHED_ | cpu,
-						       magazine->page + pages),
-				 __ATOMIC_RELAXED);
+	if (magazine && !magazine->closed) {
+		pages = __atomic_load_n(&magazine->pages, __ATOMIC_RELAXED);
+		overwritten = pages > HM_PORT_PGTABLE_POOL_MAGAZINE;
+		if (!pages || overwritten)
+			pages = hm_pool_take_(pool, HM_PORT_PGTABLE_POOL_MAGAZINE / 2,
+					      hm_pool_keep_(pool, 0), HM_POOL_CACHED_ | cpu,
+					      magazine->page,
+					      HM_PORT_PGTABLE_POOL_LOCKED ? 0 : magazine->state);
+		__atomic_store_n(&magazine->pages, pages, __ATOMIC_RELAXED);
+	}
 	hm_pool_unlock_(pool, guard);
 	hm_port_pgtable_pool_unpin(pool);
+	hm_pool_suspect_(pool, overwritten);
+	return pages;
+}
+
+/* One page from frames. */
+static inline bool hm_pool_take_one_(struct hm_pgtable_pool *pool, unsigned int flags,
+				     hm_pa_t *page)
+{
+	const hm_kpkeys_token_t guard = hm_pool_lock_(pool);
+	const bool taken = hm_pool_take_(pool, 1, hm_pool_keep_(pool, flags), HM_POOL_USED_, page,
+					 0);
+
+	hm_pool_unlock_(pool, guard);
 	return taken;
 }
 
+/* hm_pgtable_pool_alloc(), whether or not the magazine has a page. */
 static HM_NOINLINE_ int hm_pool_alloc_slowly_(struct hm_pgtable_pool *pool, unsigned int flags,
 					      hm_pa_t *page)
 {
-	while (!hm_pool_alloc_from_frames_(pool, flags, page)) {
-		int error = -HM_ENOMEM;
+	int error = 0;
 
-		if (flags & HM_PGTABLE_POOL_MAY_SLEEP)
-			error = hm_pool_refill_(pool, flags, 1);
-		if (error)
-			return error;
+	while (!error && !hm_pool_pop_(pool, page)) {
+		if (hm_pool_fill_(pool))
+			continue;
+		if (hm_pool_take_one_(pool, flags, page))
+			break;
+		error = flags & HM_PGTABLE_POOL_MAY_SLEEP ? hm_pool_refill_(pool, flags, 1)
+							  : -HM_ENOMEM;
 	}
+	if (error)
+		return error;
+	hm_pool_zero_(*page, flags);
 	return 0;
 }
 
@@ -1668,14 +1718,12 @@ static HM_NOINLINE_ int hm_pool_alloc_slowly_(struct hm_pgtable_pool *pool, unsi
 static inline HM_MUST_USE_ int hm_pgtable_pool_alloc(struct hm_pgtable_pool *pool,
 						     unsigned int flags, hm_pa_t *page)
 {
-	if (HM_UNLIKELY_(!hm_pool_pop_(pool, page))) {
-		const int error = hm_pool_alloc_slowly_(pool, flags, page);
+	hm_pa_t popped = { 0 }; /* in a register */
 
-		if (error)
-			return error;
-	}
-	if (flags & HM_PGTABLE_POOL_ZERO)
-		hm_pool_zero_(*page);
+	if (HM_PORT_PGTABLE_POOL_LOCKED || HM_UNLIKELY_(!hm_pool_pop_(pool, &popped)))
+		return hm_pool_alloc_slowly_(pool, flags, page);
+	*page = popped;
+	hm_pool_zero_(*page, flags);
 	return 0;
 }
 
@@ -1692,7 +1740,7 @@ static inline HM_MUST_USE_ int hm_pgtable_pool_alloc_batch(struct hm_pgtable_poo
 		const uint64_t keep = hm_pool_keep_(pool, flags);
 
 		if (pool->free >= keep + n) {
-			taken = hm_pool_take_(pool, n, keep, HM_POOL_USED_, pages);
+			taken = hm_pool_take_(pool, n, keep, HM_POOL_USED_, pages, 0);
 			if (taken < n) /* free was overwritten */
 				(void)hm_pool_return_(pool, taken, HM_POOL_USED_, pages);
 		}
@@ -1704,8 +1752,8 @@ static inline HM_MUST_USE_ int hm_pgtable_pool_alloc_batch(struct hm_pgtable_poo
 		if (error)
 			return error;
 	}
-	for (i = 0; flags & HM_PGTABLE_POOL_ZERO && i < n; i++)
-		hm_pool_zero_(pages[i]);
+	for (i = 0; i < n; i++)
+		hm_pool_zero_(pages[i], flags);
 	return 0;
 }
 
@@ -1725,31 +1773,47 @@ static HM_COLD_ const char *hm_pool_complaint_(hm_pte_t *root, hm_pa_t page)
 	return "pgtable_pool: a page that was not allocated from this pool was freed";
 }
 
-/* n pages to frames; where the magazine is full, the older half of it too. */
+/* The older half of this CPU's magazine, if it is full, is free; whether it was. */
+static inline bool hm_pool_drain_half_(struct hm_pgtable_pool *pool)
+{
+	const unsigned int cpu = hm_port_pgtable_pool_pin(pool);
+	struct hm_pgtable_pool_magazine *magazine = hm_pool_magazine_(pool, cpu);
+	const hm_kpkeys_token_t guard = hm_pool_lock_(pool);
+	const uint32_t most = HM_PORT_PGTABLE_POOL_MAGAZINE;
+	const bool full = magazine && !magazine->closed && magazine->pages >= most;
+	const bool overwritten = full && hm_pool_drain_(pool, magazine, cpu,
+							HM_PORT_PGTABLE_POOL_MAGAZINE / 2);
+
+	hm_pool_unlock_(pool, guard);
+	hm_port_pgtable_pool_unpin(pool);
+	hm_pool_suspect_(pool, overwritten);
+	return full;
+}
+
+/* n pages to frames. */
 static HM_NOINLINE_ int hm_pool_free_to_frames_(struct hm_pgtable_pool *pool, const hm_pa_t *pages,
 						unsigned int n)
 {
-	const unsigned int cpu = hm_port_pgtable_pool_pin(pool);
-	const uint32_t most = HM_PORT_PGTABLE_POOL_MAGAZINE;
-	struct hm_pgtable_pool_magazine *magazine = hm_pool_magazine_(pool, cpu);
 	const hm_kpkeys_token_t guard = hm_pool_lock_(pool);
+	const unsigned int wrong = hm_pool_return_(pool, n, HM_POOL_USED_, pages);
 	const char *complaint = 0;
-	unsigned int wrong;
-	bool overwritten = false;
 
-	if (magazine && !magazine->closed && magazine->pages >= most)
-		overwritten = hm_pool_drain_(pool, magazine, cpu,
-					     HM_PORT_PGTABLE_POOL_MAGAZINE / 2);
-	wrong = hm_pool_return_(pool, n, HM_POOL_USED_, pages);
 	if (wrong)
 		complaint = n > 1 ? "pgtable_pool: pages were freed that are not in use"
 				  : hm_pool_complaint_(hm_pool_root_(pool), pages[0]);
 	hm_pool_unlock_(pool, guard);
-	hm_port_pgtable_pool_unpin(pool);
-	hm_pool_suspect_(pool, overwritten);
 	if (complaint)
 		HM_BUG(complaint);
 	return wrong ? -HM_EINVAL : 0;
+}
+
+/* hm_pgtable_pool_free(), whatever the magazine remembers. */
+static HM_NOINLINE_ int hm_pool_free_slowly_(struct hm_pgtable_pool *pool, hm_pa_t page)
+{
+	hm_pool_remember_(pool, page);
+	if (hm_pool_push_(pool, page) || (hm_pool_drain_half_(pool) && hm_pool_push_(pool, page)))
+		return 0;
+	return hm_pool_free_to_frames_(pool, &page, 1);
 }
 
 /*
@@ -1759,9 +1823,9 @@ static HM_NOINLINE_ int hm_pool_free_to_frames_(struct hm_pgtable_pool *pool, co
  */
 static inline int hm_pgtable_pool_free(struct hm_pgtable_pool *pool, hm_pa_t page)
 {
-	if (HM_LIKELY_(hm_pool_push_(pool, page)))
+	if (!HM_PORT_PGTABLE_POOL_LOCKED && HM_LIKELY_(hm_pool_push_(pool, page)))
 		return 0;
-	return hm_pool_free_to_frames_(pool, &page, 1);
+	return hm_pool_free_slowly_(pool, page);
 }
 
 /* The same for n pages, not by the magazine. -HM_EINVAL: there was a wrong one among them; the others are
@@ -2402,7 +2466,8 @@ static inline void hm_pgtable_pool_statistics(struct hm_pgtable_pool *pool,
 	statistics->metadata_bytes = (uint64_t)number * HM_POOL_FRAME_ * sizeof(*root);
 	for (cpu = 0; (magazine = hm_pool_magazine_(pool, cpu)); cpu++)
 		statistics->cached += __atomic_load_n(&magazine->pages, __ATOMIC_RELAXED) +
-				      (__atomic_load_n(&magazine->last, __ATOMIC_RELAXED) != 0);
+				      (__atomic_load_n(&magazine->last_state, __ATOMIC_RELAXED) !=
+				       0);
 	statistics->present = pool->present;
 	statistics->free = pool->free;
 	statistics->metadata = pool->metadata;

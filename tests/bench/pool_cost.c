@@ -66,30 +66,27 @@ static inline __attribute__((__always_inline__)) void run_set(uint64_t (*take)(v
 	while (rounds--) {
 		const uint8_t *order = orders->of[rounds % ORDERS];
 
+		if (set == 1) {
+			give(take());
+			continue;
+		}
 		for (i = 0; i < set; i++)
 			pages[i] = take();
 		for (i = 0; i < set; i++)
-			give(pages[set == 1 ? 0 : order[i] % set]);
+			give(pages[order[i]]);
 	}
 }
 
 /* ---- pgtable_pool.h ---- */
 
 static struct bench_memory hardmap_memory;
-/* In no cache set of the first frame: AMD's caches take lines of one set for each other by chance. */
-static struct {
-	_Alignas(4096) unsigned char apart[2048];
-	struct hm_pgtable_pool_magazine of[THREADS];
-} magazines;
 static struct bench_pool hardmap;
 
 static bool hardmap_start(void)
 {
 	memset(&hardmap, 0, sizeof(hardmap));
-	memset(&magazines, 0, sizeof(magazines));
 	bench_memory_init(&hardmap_memory, BLOCKS);
 	hardmap.memory = &hardmap_memory;
-	hardmap.magazines = magazines.of;
 	hardmap.cpus = THREADS;
 	hm_pgtable_pool_init(&hardmap.pool);
 	return !hm_pgtable_pool_protect(&hardmap.pool);

@@ -114,10 +114,6 @@ static void hardmap_start(unsigned int cpus)
 {
 	hardmap.memory = &memory;
 	hardmap.cpus = cpus;
-	hardmap.magazines = aligned_alloc(64, cpus * sizeof(*hardmap.magazines));
-	if (!hardmap.magazines)
-		bench_die("no memory for magazines");
-	memset(hardmap.magazines, 0, cpus * sizeof(*hardmap.magazines));
 	memset(&hardmap.pool, 0, sizeof(hardmap.pool));
 	hm_pgtable_pool_init(&hardmap.pool);
 	if (hm_pgtable_pool_protect(&hardmap.pool))
@@ -167,7 +163,6 @@ static void hardmap_end(uint64_t live)
 	if (found.used != live ||
 	    memory.held != found.present + (HM_PORT_PGTABLE_POOL_LOCKED ? 0 : found.metadata))
 		bench_die("pgtable_pool.h has lost pages");
-	free(hardmap.magazines);
 }
 
 static const struct policy {

@@ -1224,7 +1224,7 @@ CASE(magazines_are_emptied)
 	hm_pgtable_pool_statistics(pool, &statistics);
 	CHECK(statistics.cached >= 2 * CPUS);
 	hm_pgtable_pool_cpu_remove(pool, 1);
-	CHECK(!kpool->magazines[1].pages && !kpool->magazines[1].last);
+	CHECK(!kpool->magazines[1].pages && !kpool->magazines[1].last_state);
 	reconcile();
 	hm_pgtable_pool_cpu_remove(pool, CPUS); /* there is none */
 	(void)pool_kernel_scan(pool, 1, 0);
@@ -1548,11 +1548,9 @@ static void overwrite(struct hm_pgtable_pool_magazine *magazine, unsigned int ho
 		break;
 	case 1:
 		magazine->page[0] = live[0];
-		magazine->last = live[1].val + 1;
 		break;
 	case 2:
 		magazine->page[magazine->pages - 1].val = 8;
-		magazine->last = ~UINT64_C(0);
 		break;
 	case 3:
 		magazine->page[magazine->pages - 1] = pool_kernel_pa(PAGES - 1);

@@ -703,10 +703,13 @@ MUTANTS += group(
     ('states by ordinary stores', 'hm_pte_fill(words + HM_POOL_STATES_ + page / 4, (end - page) / 4, four, 0);',
      'for (unsigned int i = 0; i < (end - page) / 4; i++) '
      'hm_port_pte_store(words + HM_POOL_STATES_ + page / 4 + i, four);'),
-    ('magazine without the lock', '(void)magazine; *guard = hm_pool_lock_(pool); return true;',
-     '(void)magazine; *guard = hm_kpkeys_enter_pgtables(); return true;'),
-    ('pages from frames without the lock', 'guard = hm_pool_lock_(pool); taken = hm_pool_take_(pool, 1, 0, HM_POOL_USED_, page);',
-     'guard = hm_kpkeys_enter_pgtables(); taken = hm_pool_take_(pool, 1, 0, HM_POOL_USED_, page); '
+    ('page out of a magazine without the lock', 'guard = hm_pool_lock_(pool); const uint32_t below',
+     'guard = hm_kpkeys_enter_pgtables(); const uint32_t below'),
+    ('page into a magazine without the lock', 'guard = hm_pool_lock_(pool); const uint32_t pages',
+     'guard = hm_kpkeys_enter_pgtables(); const uint32_t pages'),
+    ('pages from frames without the lock',
+     'guard = hm_pool_lock_(pool); taken = hm_pool_take_(pool, 1, 0, HM_POOL_USED_, page, 0);',
+     'guard = hm_kpkeys_enter_pgtables(); taken = hm_pool_take_(pool, 1, 0, HM_POOL_USED_, page, 0); '
      'hm_pool_unlock_(pool, guard); guard = hm_pool_lock_(pool);'),
     # Keys.
     ('block that is given back before its key', CHANGE_BACK,
@@ -734,7 +737,7 @@ MUTANTS += group(
     # What is held back.
     ('pages of tokens that others get', 'return hm_pool_get_(hm_pool_root_(pool) + HM_POOL_RESERVED_) +',
      'return 0 * hm_pool_get_(hm_pool_root_(pool) + HM_POOL_RESERVED_) +'),
-    ('page that is not emptied', 'if (flags & HM_PGTABLE_POOL_ZERO) hm_pool_zero_(*page);', ''),
+    ('page that is not emptied', 'if (flags & HM_PGTABLE_POOL_ZERO)', 'if (0)'),
     # What a stray store leaves.
     ('magazine that is believed', CLAIM, '(void)hm_pool_check_(hm_pool_root_(pool), page, from, &frame);'),
     ("magazine that has another CPU's page", 'HM_POOL_CACHED_ | cpu, HM_POOL_USED_); }',

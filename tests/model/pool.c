@@ -1085,7 +1085,6 @@ static void *word_to_overwrite(bool *half)
 	*half = false;
 	switch (hm_machine_random(6)) {
 	case 0:
-		return &magazine->last;
 	case 1:
 	case 2:
 		return &magazine->page[hm_machine_random(HM_PORT_PGTABLE_POOL_MAGAZINE)];

@@ -49,7 +49,6 @@ static enum plant plant;
 static struct bench_memory memory;
 static struct bench_pool kernel_pool = { .memory = &memory };
 static struct hm_pgtable_pool *const pool = &kernel_pool.pool;
-static struct hm_pgtable_pool_magazine magazines[CPUS_MAX + 2];
 static struct cpu cpu_of[CPUS_MAX];
 static uint64_t boot; /* the first page that the pool adopts */
 static unsigned int out_of; /* how many calls of a hook one fails; 0: none does */
@@ -131,7 +130,7 @@ bool hm_port_pgtable_pool_fence(struct hm_pgtable_pool *of)
 	if (plant != NOT_BUSY)
 		return bench_pool_fence(of);
 	for (i = 0; i < kernel_pool.cpus; i++)
-		__atomic_store_n(&magazines[i].busy, 0, __ATOMIC_RELAXED);
+		__atomic_store_n(&kernel_pool.magazines[i].busy, 0, __ATOMIC_RELAXED);
 	return true;
 }
 
@@ -412,7 +411,6 @@ static void prepare(void)
 	bench_memory_init(&memory, BLOCKS);
 	if (!bench_memory_take(&memory, BOOT, &boot))
 		bench_die("no memory");
-	kernel_pool.magazines = magazines;
 	kernel_pool.cpus = cpus + 2;
 	hm_pgtable_pool_init(pool);
 	if (hm_pgtable_pool_adopt(pool, bench_pa_of(&memory, boot), BOOT) ||

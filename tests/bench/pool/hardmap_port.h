@@ -45,6 +45,7 @@
 #define BENCH_PAGE UINT64_C(4096)
 #define BENCH_BLOCK (1u << HM_PORT_PGTABLE_POOL_ORDER) /* pages */
 #define BENCH_NONE UINT32_MAX /* no block */
+#define BENCH_CPUS 256u /* at most */
 
 static inline _Noreturn void bench_die(const char *message)
 {
@@ -392,10 +393,12 @@ static inline void hm_port_pgtable_invalidate(hm_va_t va, uint64_t bytes, enum h
 struct bench_pool {
 	struct hm_pgtable_pool pool;
 	struct bench_memory *memory;
-	struct hm_pgtable_pool_magazine *magazines;
 	unsigned int cpus;
 	struct bench_lock lock, refill_lock;
 	_Alignas(4096) unsigned char root[4096];
+	/* In no cache set of the first frame: AMD's caches take lines of one set for each other by chance. */
+	unsigned char apart[2048];
+	struct hm_pgtable_pool_magazine magazines[BENCH_CPUS];
 };
 
 /* The CPU that this thread stands for. */
