@@ -22,6 +22,7 @@
 #define BLOCKS 128u
 #define ADOPTED 16u
 #define MAGAZINE HM_PORT_PGTABLE_POOL_MAGAZINE
+#define HELD (MAGAZINE + !HM_PORT_PGTABLE_POOL_LOCKED) /* pages that one holds, with the last one */
 /* Beyond what is linked here, and before the end of 512 MiB. Only locked metadata are written there. */
 #define MEMORY UINT64_C(0x48000000)
 
@@ -364,7 +365,7 @@ static unsigned int cached(void)
 	return (unsigned int)statistics.cached;
 }
 
-/* The magazine is empty: the call takes a page, and half a magazine with it. */
+/* The magazine is empty: the call takes half a magazine, and a page of it. */
 static unsigned int refill(void)
 {
 	unsigned int round;
@@ -380,20 +381,20 @@ static unsigned int refill(void)
 	return ROUNDS;
 }
 
-/* The magazine is full: the page goes to frames, and the older half with it. */
+/* The magazine is full: its older half goes to frames, the page into it. */
 static unsigned int drain(void)
 {
-	hm_pa_t taken[1 + MAGAZINE + 1];
+	hm_pa_t taken[HELD + 1];
 	unsigned int round, i;
 
 	start_usual_pool(false);
 	for (round = 0; round < ROUNDS; round++) {
 		hm_pgtable_pool_cpu_remove(&pool, 0);
-		error |= hm_pgtable_pool_alloc_batch(&pool, 0, taken, 1 + MAGAZINE + 1);
-		for (i = 0; i < 1 + MAGAZINE; i++)
+		error |= hm_pgtable_pool_alloc_batch(&pool, 0, taken, HELD + 1);
+		for (i = 0; i < HELD; i++)
 			error |= free_page(&taken[i]);
 		count(free_page, &taken[i]);
-		pages_of_call = 1 + MAGAZINE + 1 - cached();
+		pages_of_call = HELD + 1 - cached();
 	}
 	return ROUNDS;
 }
