@@ -62,9 +62,8 @@ bool reclaim_expects_bug(void)
 	return true;
 }
 
-/* On this CPU, from the stores to the allocation. They are to one of the two places that a page comes
- * from. */
-static hm_pa_t alloc_by(uint64_t stray, bool last)
+/* On this CPU, from the stores to the allocation. */
+static hm_pa_t alloc_by(uint64_t stray)
 {
 	const uint64_t flags = irq_save();
 	struct hm_pgtable_pool_magazine *magazine = hm_port_pgtable_pool_magazine(&table_pool,
@@ -73,9 +72,8 @@ static hm_pa_t alloc_by(uint64_t stray, bool last)
 	int error;
 
 	bugs_expected = 1;
-	magazine->last = last ? stray + 1 : 0;
 	magazine->page[0].val = stray;
-	magazine->pages = !last; /* what it had the shrinker finds again */
+	magazine->pages = 1; /* what it had the shrinker finds again */
 	error = hm_pgtable_pool_alloc(&table_pool, 0, &page);
 	if (error || bugs_expected)
 		panic("an overwritten magazine: error %d, %s", error,
@@ -91,9 +89,7 @@ void reclaim_attack(void)
 	/* A table in use, a word in it, ordinary memory, the pool's own, nothing at all. */
 	const uint64_t stray[] = {
 		used,
-		used,
 		used + sizeof(hm_pte_t),
-		SPARE_PA,
 		SPARE_PA,
 		hm_port_pgtable_pool_root(&table_pool).val,
 		(uintptr_t)tables_frame_word() - LINEAR_BASE,
@@ -111,7 +107,7 @@ void reclaim_attack(void)
 	hm_pgtable_pool_unreserve(&table_pool, &token);
 	then = look();
 	for (i = 0; i < n; i++) {
-		served[i] = alloc_by(stray[i], i % 2);
+		served[i] = alloc_by(stray[i]);
 		for (j = 0; j < n; j++)
 			if (served[i].val == stray[j] || (j < i && served[i].val == served[j].val))
 				panic("page %lx was served", (unsigned long)served[i].val);
