@@ -19,8 +19,11 @@ quietly() {
 
 # What is inlined at -O0 too would be counted as its callers', each with branches of its own.
 whole='-Dalways_inline=unused -D__always_inline__=__unused__'
-[ -f "$build/build.ninja" ] ||
-	CC=gcc quietly meson setup "$build" -Db_coverage=true -Doptimization=0 -Dc_args="$whole"
+# Anew where it was, too: tests may have come.
+again=
+[ ! -f "$build/build.ninja" ] || again=--reconfigure
+# shellcheck disable=SC2086 # a word or none
+CC=gcc quietly meson setup "$build" $again -Db_coverage=true -Doptimization=0 -Dc_args="$whole"
 find "$build" -name '*.gcda' -exec rm -f {} +
 
 # One granule is enough: the others are the same code in include/hardmap.
