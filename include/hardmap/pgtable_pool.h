@@ -50,8 +50,8 @@
  *          -HM_EIO     a key change failed half-way. Those pages are held in quarantine, served to no one,
  *                      and tried again by the shrinker
  * CONFIG   HM_PGTABLE_POOL_TYPES_ONLY  stop after part 1; for headers that embed the type
- *          HM_NO_STD_HEADERS           uint16_t, uint32_t, uint64_t, uintptr_t, UINT64_C, bool, true, false are
- *                                      declared already
+ *          HM_NO_STD_HEADERS           uint16_t, uint32_t, uint64_t, uintptr_t, UINT64_C, bool, true, false
+ *                                      are declared already
  * PORT     The hooks of pgtable.h and of part 3. Template: ports/template
  * NOT      A page allocator: pages are single. It does not invalidate: a page that some CPU's walk cache
  *          may hold is not free yet. */

@@ -132,10 +132,10 @@ static inline void hm_port_pgtable_pool_give(struct hm_pgtable_pool *pool, hm_pa
 #error "hm_port_pgtable_pool_give: give pages back to the kernel"
 }
 
-/* The key of n consecutive pages; all or nothing, or -HM_EIO. Over direct_map.h: put
- * hm_pgtable_pool_take()'s tables into a reserve by hm_direct_map_give(), take the map's lock,
- * hm_direct_map_set_pkey() of where the linear map has the pages, unlock, hm_direct_map_release(). Return 0
- * and do nothing where hm_kpkeys_style() is HM_KEY_STYLE_NONE. */
+/* The key of n consecutive pages; all or nothing, or -HM_EIO. Over direct_map.h: with the map's lock as many
+ * of hm_pgtable_pool_take()'s tables as hm_direct_map_tables() says into a reserve by hm_direct_map_give(),
+ * hm_direct_map_set_pkey() of where the linear map has the pages, hm_direct_map_collapse() of them; unlock,
+ * hm_direct_map_release(). Return 0 and do nothing where hm_kpkeys_style() is HM_KEY_STYLE_NONE. */
 static inline int hm_port_pgtable_pool_set_key(struct hm_pgtable_pool *pool, hm_pa_t pages,
 					       unsigned int n, unsigned int key,
 					       struct hm_pgtable_pool_token *tables)
