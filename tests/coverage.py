@@ -46,7 +46,7 @@ def read(build):
     for report in gcov(build):
         for file in report['files']:
             path = pathlib.Path(os.path.normpath(os.path.join(report['current_working_directory'], file['file'])))
-            if path.parent != HEADERS:
+            if HEADERS not in path.parents:
                 continue
             for each in file['functions']:
                 functions[path.name, each['name'], each['start_line']] += each['execution_count']
@@ -69,7 +69,7 @@ def numbered(found, one, others):
 def find_gaps(functions, branches):
     """{gap as coverage_gaps.txt names it: (header, line)}. Of a function never called that is the gap, not its
     branches."""
-    source = {path.name: path.read_text().splitlines() for path in HEADERS.glob('*.h')}
+    source = {path.name: path.read_text().splitlines() for path in HEADERS.rglob('*.h')}
     starts, lines = collections.defaultdict(set), collections.defaultdict(set)
     for header, function, line in functions:
         starts[header, function].add(line)
@@ -107,7 +107,7 @@ def main():
     gaps, reasons = find_gaps(functions, branches), explanations()
 
     rows = []
-    for name in sorted(path.name for path in HEADERS.glob('*.h')):
+    for name in sorted(path.name for path in HEADERS.rglob('*.h')):
         calls = [count for key, count in functions.items() if key[0] == name]
         taken = [count for key, counts in branches.items() if key[0] == name for count in counts]
         mine = [gap for gap, (header, _) in gaps.items() if header == name]

@@ -15,6 +15,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HERE = ROOT / 'tests' / 'meta'
 MODULES = sorted((ROOT / 'include' / 'hardmap').glob('*.h'))
+PARTS = sorted((ROOT / 'include' / 'hardmap').glob('*/*.h'))  # of modules, which include them
 
 WARNINGS = ['-Wall', '-Wextra', '-Wpedantic', '-Wconversion', '-Wundef', '-Werror']
 HOSTED = ['include', 'ports/hosted', 'ports']  # the include path of the hosted port, in its order

@@ -57,7 +57,7 @@ class Mutant:
         self.models = [each for each in MODELS if ('direct_map' in each) == linear_map]
         self.suites = sorted((each for each in SUITES if linear_map or 'direct_map' not in each),
                              key=lambda each: 'direct_map' not in each)
-        if file == 'pgtable_pool.h':
+        if file.startswith('pgtable_pool'):
             self.models, self.suites = list(POOLS), []
 
     def apply(self, text):
@@ -695,14 +695,20 @@ CLAIM = 'if (!hm_pool_check_(hm_pool_root_(pool), page, from, &frame)) return fa
 RETURN = 'wrong++; else hm_pool_free_page_(&frame, hm_pool_index_of_(page));'
 
 MUTANTS += group(
-    'pgtable_pool.h',
+    'pgtable_pool/frames.h',
     # Metadata.
     ('metadata by ordinary stores', PUT, 'hm_port_pte_store(word, pte);'),
-    ('metadata without their guard', 'return hm_kpkeys_enter_pgtables(); #else return hm_kpkeys_none(); #endif }',
-     'return hm_kpkeys_none();\n#else\nreturn hm_kpkeys_none();\n#endif\n}'),
     ('states by ordinary stores', 'hm_pte_fill(words + HM_POOL_STATES_ + page / 4, (end - page) / 4, four, 0);',
      'for (unsigned int i = 0; i < (end - page) / 4; i++) '
      'hm_port_pte_store(words + HM_POOL_STATES_ + page / 4 + i, four);'),
+    # What a stray store leaves.
+    ('page that is read again after it was looked at', RETURN, RETURN.replace('(page)', '(pages[i])')),
+    ('empty lists that are believed to have pages', 'hm_pool_recount_(pool, root); break;', 'break;'),
+) + group(
+    'pgtable_pool.h',
+    # Metadata.
+    ('metadata without their guard', 'return hm_kpkeys_enter_pgtables(); #else return hm_kpkeys_none(); #endif }',
+     'return hm_kpkeys_none();\n#else\nreturn hm_kpkeys_none();\n#endif\n}'),
     ('page out of a magazine without the lock', 'guard = hm_pool_lock_(pool); const uint32_t below',
      'guard = hm_kpkeys_enter_pgtables(); const uint32_t below'),
     ('page into a magazine without the lock', 'guard = hm_pool_lock_(pool); const uint32_t pages',
@@ -742,8 +748,6 @@ MUTANTS += group(
     ('magazine that is believed', CLAIM, '(void)hm_pool_check_(hm_pool_root_(pool), page, from, &frame);'),
     ("magazine that has another CPU's page", 'HM_POOL_CACHED_ | cpu, HM_POOL_USED_); }',
      'HM_POOL_CACHED_ | !cpu, HM_POOL_USED_); }'),
-    ('page that is read again after it was looked at', RETURN, RETURN.replace('(page)', '(pages[i])')),
-    ('empty lists that are believed to have pages', 'hm_pool_recount_(pool, root); break;', 'break;'),
 ) + [
     Plant('tables that are freed without invalidation', 1),
     Plant('tables that are freed while walk caches have them', 2),
