@@ -3,15 +3,15 @@
  * frames.h -- what a pool of page-table pages knows of its blocks. A part of pgtable_pool.h, which includes
  * it; all of it is private.
  *
- *          Metadata are words in page-table pages: those of the root page, and frames, one a block (two where it
- *          has adopted pages and others), packed into pages of their own. A frame has the block's address, its
- *          counts, its place in a list and in a hash, and the state of each page of it. Lists are by how many
- *          pages of a block are in use, so that the fullest and the emptiest are found by their bits. The root
- *          names the pages of frames, and pages that name others.
+ *          Metadata are words in page-table pages: those of the root page, and frames, one a block (two
+ *          where it has adopted pages and others), packed into pages of their own. A frame has the block's
+ *          address, its counts, its place in a list and in a hash, and the state of each page of it. Lists
+ *          are by how many pages of a block are in use, so that the fullest and the emptiest are found by
+ *          their bits. The root names the pages of frames, and pages that name others.
  *
  *          Who changes anything has the pool's lock. A read is one load; a change one store, keyed where
- *          metadata are locked. struct hm_pool_frame_ is a frame that was read: changed there, then written by
- *          hm_pool_update_(), which sees what it was by what it still says. */
+ *          metadata are locked. struct hm_pool_frame_ is a frame that was read: changed there, then
+ *          written by hm_pool_update_(), which sees what it was by what it still says. */
 #ifndef HM_PGTABLE_POOL_FRAMES_H
 #define HM_PGTABLE_POOL_FRAMES_H
 
