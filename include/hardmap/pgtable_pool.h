@@ -658,13 +658,8 @@ static inline int hm_pool_set_key_(struct hm_pgtable_pool *pool, hm_pa_t pa, uns
 	return error;
 }
 
-/* How many pages the memory has that has no frame, HM_POOL_LOST_. */
-static inline unsigned int hm_pool_lost_pages_(uint64_t lost)
-{
-	return 1u << (((lost & HM_POOL_FLAGS_) - 1) & 31);
-}
-
-/* Adds it to the counts, or takes it away: times is 1 or minus 1. With the lock. */
+/* Adds memory without a frame, a word of the root, to the counts, or takes it away: times is 1 or minus 1.
+ * With the lock. */
 static inline void hm_pool_count_lost_(struct hm_pgtable_pool *pool, uint64_t lost, uint64_t times)
 {
 	pool->present += times * hm_pool_lost_pages_(lost);

@@ -545,12 +545,19 @@ static inline uint64_t hm_pool_in_use_(const struct hm_pgtable_pool *pool)
 	       (HM_PORT_PGTABLE_POOL_LOCKED ? pool->metadata : 0);
 }
 
+/* How many pages that word of the root, HM_POOL_LOST_, stands for. */
+static inline unsigned int hm_pool_lost_pages_(uint64_t lost)
+{
+	return 1u << (lost & 31) >> 1;
+}
+
 /* What the frames say, where the counts were overwritten. */
 static HM_COLD_ void hm_pool_recount_(struct hm_pgtable_pool *pool, hm_pte_t *root)
 {
 	uint32_t number;
 
-	pool->free = pool->present = pool->empty = pool->loose = 0;
+	pool->free = pool->empty = pool->loose = 0;
+	pool->present = hm_pool_lost_pages_(hm_pool_get_(root + HM_POOL_LOST_));
 	for (number = 0; number < hm_pool_half_(root, HM_POOL_FRAMES_); number++) {
 		const struct hm_pool_frame_ frame = hm_pool_load_(root, number);
 
