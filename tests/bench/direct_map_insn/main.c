@@ -8,6 +8,9 @@
  */
 #include <hardmap/direct_map.h>
 
+#include "../bare/pmu.h"
+#include "../bare/uart.h"
+
 #ifndef BENCH_FAULT
 #define BENCH_FAULT 0
 #endif
@@ -24,60 +27,6 @@ static unsigned int next;
 hm_pte_t *const bench_root = root;
 static struct hm_direct_map map;
 static struct hm_direct_map_reserve reserve;
-
-/* ---- the machine ---- */
-
-int bench_main(void);
-
-/* The UART of QEMU's virt machine prints what is stored there. */
-static void print_char(char c)
-{
-	*(volatile uint32_t *)0x09000000 = (unsigned char)c;
-}
-
-static void print(const char *text)
-{
-	while (*text)
-		print_char(*text++);
-}
-
-static void print_number(uint64_t number)
-{
-	char digits[21];
-	unsigned int i = sizeof(digits) - 1;
-
-	digits[i] = 0;
-	do
-		digits[--i] = (char)('0' + number % 10);
-	while (number /= 10);
-	print(digits + i);
-	print_char(' ');
-}
-
-/* Event 8, INST_RETIRED, in counter 0 (Arm ARM D13.12.2, D24.5): at EL1, 32 bits of it. */
-static void start_counting(void)
-{
-	const uint64_t event = 8, enable = 1;
-
-	__asm__ volatile("msr pmevtyper0_el0, %0\n\t"
-			 "msr pmcntenset_el0, %1\n\t"
-			 "msr pmcr_el0, %1\n\t"
-			 "isb"
-			 :
-			 : "r"(event), "r"(enable));
-}
-
-static uint32_t counted(void)
-{
-	uint64_t count;
-
-	__asm__ volatile("isb\n\t"
-			 "mrs %0, pmevcntr0_el0"
-			 : "=r"(count)
-			 :
-			 : "memory");
-	return (uint32_t)count;
-}
 
 bool bench_alloc(hm_pa_t *table)
 {
@@ -257,12 +206,6 @@ static const struct bench_case cases[] = {
 	{ "collapse: 1 GiB of pages", map_gib_of_pages, nothing, collapse_gib, 512 * 512 },
 };
 
-static void waste(uint32_t instructions)
-{
-	for (; instructions > 1; instructions -= 2)
-		__asm__ volatile("");
-}
-
 static int count(const struct bench_case *c)
 {
 	const hm_pa_t first = { (uintptr_t)gibs };
@@ -282,11 +225,11 @@ static int count(const struct bench_case *c)
 	before = counted();
 	error |= c->run();
 	if (BENCH_FAULT)
-		waste((counted() - before) / 16);
+		waste((counted() - before) / 32);
 	print_number(counted() - before - reading);
 	print_number(c->entries);
 	print(c->name);
-	print_char('\n');
+	print("\n");
 	return error;
 }
 

@@ -8,16 +8,12 @@
  */
 #ifndef BENCH_POOL_INSN_HARDMAP_PORT_H
 #define BENCH_POOL_INSN_HARDMAP_PORT_H
-#define HM_CONTEXT_TYPES_ONLY
-#include <hardmap/context.h>
-#undef HM_CONTEXT_TYPES_ONLY
 #define HM_PGTABLE_TYPES_ONLY
 #include <hardmap/pgtable.h>
 #undef HM_PGTABLE_TYPES_ONLY
 #define HM_PGTABLE_POOL_TYPES_ONLY
 #include <hardmap/pgtable_pool.h>
 #undef HM_PGTABLE_POOL_TYPES_ONLY
-#define HM_PORT_ARM64_PAGE_SHIFT 12
 #if BENCH_WINDOW
 #define HM_PORT_KEY_STYLE HM_KEY_STYLE_WINDOW
 #define HM_PORT_KPKEYS 8
@@ -40,36 +36,14 @@ static inline void hm_port_kpkeys_write(uint64_t value)
 #else
 #define HM_PORT_KEY_STYLE HM_KEY_STYLE_NONE
 #endif
-static inline bool hm_port_arm64_has_store_keys(void)
-{
-	return false;
-}
-#include <arm64/barrier.h>
-#include <arm64/fault.h>
-#include <arm64/vmsa.h>
+#include "../bare/port.h"
 
-/* Of main.c and boot.S. */
+/* Of main.c. */
 #define BENCH_ORDER 9u /* a block of 2 MiB */
 extern hm_pte_t bench_root[HM_PORT_PGTABLE_ENTRIES];
 extern struct hm_pgtable_pool_magazine bench_magazine;
 bool bench_memory(unsigned int order, hm_pa_t *pages);
 void bench_give(hm_pa_t pages, unsigned int n);
-_Noreturn void bench_exit(int status);
-#define HM_BUG(message) bench_exit(4)
-
-/* Not volatile: for one context always the same, so that the compiler may keep it. */
-static inline struct hm_context *hm_port_context(void)
-{
-	struct hm_context *context;
-
-	__asm__("mrs %0, tpidr_el1" : "=r"(context));
-	return context;
-}
-
-static inline hm_pte_t *hm_port_pgtable_map(hm_pa_t table)
-{
-	return (hm_pte_t *)(uintptr_t)table.val;
-}
 
 /* Nothing is translated. */
 static inline hm_pte_t *hm_port_pgtable_root(hm_va_t va)
@@ -77,12 +51,6 @@ static inline hm_pte_t *hm_port_pgtable_root(hm_va_t va)
 	(void)va;
 	return 0;
 }
-
-static inline bool hm_port_arm64_has_tlbi_range(void)
-{
-	return true;
-}
-#include <arm64/tlbi.h>
 
 /* ---- the pool ---- */
 #define HM_PORT_PGTABLE_POOL_ORDER BENCH_ORDER

@@ -13,6 +13,9 @@
  */
 #include <hardmap/pgtable_pool.h>
 
+#include "../bare/pmu.h"
+#include "../bare/uart.h"
+
 #ifndef BENCH_FAULT
 #define BENCH_FAULT 0
 #endif
@@ -38,12 +41,8 @@ static hm_pa_t pages[BLOCKS * BLOCK_PAGES + ADOPTED];
 static unsigned int n_pages;
 static int error;
 
-/* ---- the machine ---- */
-
-int bench_main(void);
-void *memcpy(void *to, const void *from, unsigned long bytes);
-
 /* Beside memset() of boot.S, what compilers call by themselves. */
+void *memcpy(void *to, const void *from, unsigned long bytes);
 void *memcpy(void *to, const void *from, unsigned long bytes)
 {
 	unsigned char *out = to;
@@ -54,56 +53,6 @@ void *memcpy(void *to, const void *from, unsigned long bytes)
 		__asm__ volatile(""); /* or it would be made a call of itself */
 	}
 	return to;
-}
-
-/* The UART of QEMU's virt machine prints what is stored there. */
-static void print_char(char c)
-{
-	*(volatile uint32_t *)0x09000000 = (unsigned char)c;
-}
-
-static void print(const char *text)
-{
-	while (*text)
-		print_char(*text++);
-}
-
-static void print_number(uint64_t number)
-{
-	char digits[21];
-	unsigned int i = sizeof(digits) - 1;
-
-	digits[i] = 0;
-	do
-		digits[--i] = (char)('0' + number % 10);
-	while (number /= 10);
-	print(digits + i);
-	print_char(' ');
-}
-
-/* Event 8, INST_RETIRED, in counter 0 (Arm ARM D13.12.2, D24.5): at EL1, 32 bits of it. */
-static void start_counting(void)
-{
-	const uint64_t event = 8, enable = 1;
-
-	__asm__ volatile("msr pmevtyper0_el0, %0\n\t"
-			 "msr pmcntenset_el0, %1\n\t"
-			 "msr pmcr_el0, %1\n\t"
-			 "isb"
-			 :
-			 : "r"(event), "r"(enable));
-}
-
-static uint32_t counted(void)
-{
-	uint64_t count;
-
-	__asm__ volatile("isb\n\t"
-			 "mrs %0, pmevcntr0_el0"
-			 : "=r"(count)
-			 :
-			 : "memory");
-	return (uint32_t)count;
 }
 
 /* ---- the kernel's memory: what was given back last is taken first ---- */
@@ -148,12 +97,6 @@ static void start_memory(void)
 typedef int (*operation)(hm_pa_t *page);
 /* The only place where the compiler sees it; callers do not know what they call. */
 #define ALONE static __attribute__((__noipa__))
-
-static void waste(uint64_t n)
-{
-	while (n--)
-		__asm__ volatile("");
-}
 
 ALONE int nothing(hm_pa_t *page)
 {
@@ -536,7 +479,7 @@ int bench_main(void)
 		print_number(pages_of_call);
 		print(variant());
 		print(cases[i].name);
-		print_char('\n');
+		print("\n");
 	}
 	return error ? 1 : 0;
 }

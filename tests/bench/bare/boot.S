@@ -33,7 +33,7 @@ bench_exit:
 1:	wfi
 	b	1b
 
-/* The one function that compilers call here by themselves. */
+/* The one function that compilers call by themselves in every benchmark. */
 	.globl	memset
 memset:
 	mov	x3, x0
