@@ -484,7 +484,9 @@ static HM_ALWAYS_INLINE_ bool hm_pool_push_(struct hm_pgtable_pool *pool, hm_pa_
 		const uint64_t offset = page.val - magazine->block;
 		/* Rotated: the index of a page, or beyond that of any. */
 		const uint64_t index = offset >> shift | offset << (64 - shift);
-		hm_pool_state_t_ *state = magazine->states + index;
+		/* Made of an integer, as it is no pointer at all unless that is a page's. */
+		hm_pool_state_t_ *state =
+			(hm_pool_state_t_ *)((uintptr_t)magazine->states + index * sizeof(*state));
 
 		if (HM_LIKELY_(index < magazine->block_pages) &&
 		    HM_LIKELY_(__atomic_load_n(state, __ATOMIC_RELAXED) == HM_POOL_USED_)) {
@@ -1489,8 +1491,7 @@ static inline void hm_pool_unsplit_(struct hm_pgtable_pool *pool, uint32_t numbe
 	struct hm_pool_frame_ frame = hm_pool_load_(root, number);
 	unsigned int end;
 
-	if (frame.present == HM_POOL_PAGES_ &&
-	    hm_pool_find_run_(&frame, 0, HM_POOL_HELD_, HM_POOL_HELD_, &end) == end) {
+	if (hm_pool_find_run_(&frame, 0, HM_POOL_HELD_, HM_POOL_HELD_, &end) == end) {
 		frame.flags &= ~HM_POOL_PIECES_;
 		hm_pool_update_(pool, root, &frame);
 		pool->counts.blocks_split--;
@@ -1758,20 +1759,28 @@ static inline int hm_pool_dissolve_(struct hm_pgtable_pool *pool)
 	return 0;
 }
 
+/* The first frame of pages that the kernel gets back; as many as there are frames if there is none. */
+static inline uint32_t hm_pool_own_(hm_pte_t *root)
+{
+	const uint32_t frames = hm_pool_half_(root, HM_POOL_FRAMES_);
+	uint32_t number = 0;
+
+	while (number < frames && hm_pool_load_(root, number).flags & HM_POOL_ADOPTED_)
+		number++;
+	return number;
+}
+
 /* Free pages of a block that can go now: its metadata have another place. False: there is none. */
 static inline bool hm_pool_find_any_(struct hm_pgtable_pool *pool, struct hm_pool_run_ *run)
 {
 	hm_pte_t *root = hm_pool_root_(pool);
 	const hm_kpkeys_token_t guard = hm_pool_lock_(pool);
 	const uint32_t frames = hm_pool_half_(root, HM_POOL_FRAMES_);
+	const uint32_t number = hm_pool_own_(root);
 	struct hm_pool_frame_ frame = hm_pool_load_none_();
 	unsigned int page, end;
-	uint32_t number = 0;
-	bool found;
+	bool found = number < frames;
 
-	while (number < frames && hm_pool_load_(root, number).flags & HM_POOL_ADOPTED_)
-		number++;
-	found = number < frames;
 #if HM_PORT_PGTABLE_POOL_LOCKED
 	found = found && frames > 1 && hm_pool_evict_(pool, root, number);
 #endif
@@ -1784,7 +1793,7 @@ static inline bool hm_pool_find_any_(struct hm_pgtable_pool *pool, struct hm_poo
 	return found;
 }
 
-/* Whether a page is not free, by the frames. */
+/* Whether a page is not free, by the frames, or held back for a token. */
 static inline bool hm_pool_is_busy_(const struct hm_pgtable_pool *pool)
 {
 	hm_pte_t *root = hm_pool_root_(pool);
@@ -1796,7 +1805,7 @@ static inline bool hm_pool_is_busy_(const struct hm_pgtable_pool *pool)
 		if (frame.free + frame.metas != frame.present)
 			return true;
 	}
-	return false;
+	return hm_pool_get_(root + HM_POOL_RESERVED_);
 }
 
 static inline int hm_pool_destroy_alone_(struct hm_pgtable_pool *pool)
@@ -1813,11 +1822,15 @@ static inline int hm_pool_destroy_alone_(struct hm_pgtable_pool *pool)
 		hm_pool_retry_(pool);
 	if (hm_pool_retry_lost_(pool) || hm_pool_is_busy_(pool))
 		return -HM_EBUSY;
+	/* By right counts there is a place for the metadata of each block but the last. */
+	guard = hm_pool_lock_(pool);
+	hm_pool_recount_(pool, root);
+	hm_pool_unlock_(pool, guard);
 	while (!error && hm_pool_find_any_(pool, &run))
 		error = hm_pool_release_(pool, run, &none);
-	if (!error && HM_PORT_PGTABLE_POOL_LOCKED && hm_pool_half_(root, HM_POOL_FRAMES_) == 1 &&
-	    !(hm_pool_load_(root, 0).flags & HM_POOL_ADOPTED_))
-		error = hm_pool_dissolve_(pool);
+	if (!error && hm_pool_own_(root) < hm_pool_half_(root, HM_POOL_FRAMES_))
+		error = hm_pool_half_(root, HM_POOL_FRAMES_) == 1 ? hm_pool_dissolve_(pool)
+								  : -HM_EBUSY;
 	for (i = 0; !error && i < hm_pool_half_(root, HM_POOL_FRAMES_); i++)
 		error = hm_pool_set_keys_(pool, i, HM_KEY_DEFAULT);
 	if (error)
@@ -1856,8 +1869,8 @@ static inline int hm_pool_destroy_alone_(struct hm_pgtable_pool *pool)
 
 /*
  * Gives back all there is; the pool, its root page, which is zero, and what was adopted are the caller's
- * again. Nobody else uses it any more. -HM_EBUSY: pages are in use or in quarantine, or the shrinker runs;
- * then it goes on. Or what a key change said: what is left can be seen in its picture; call it again. May
+ * again. Nobody else uses it any more. -HM_EBUSY: pages are in use, held back for a token or in quarantine,
+ * or the shrinker runs; then it goes on. Or what a key change said: what is left can be seen in its picture; call it again. May
  * sleep.
  */
 static inline HM_MUST_USE_ int hm_pgtable_pool_destroy(struct hm_pgtable_pool *pool)

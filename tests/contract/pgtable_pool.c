@@ -1207,6 +1207,35 @@ CASE(a_block_is_split_only_when_told)
 	end();
 }
 
+/* A split whose first key change fails was none; half-way, the block is not whole, and what it is about goes
+ * by the next scan. */
+CASE(a_split_that_fails)
+{
+	unsigned int i;
+
+	fill(4);
+	for (i = lives; i--;)
+		if (pool_kernel_number(live[i]) % BLOCK > BLOCK / 4)
+			free_one(i);
+	empty_magazines();
+	forget_demand();
+	kernel->failure = POOL_KERNEL_BUSY;
+	kernel->fail_at = kernel->fallible + 1 + (MAGAZINE && !LOCKED);
+	CHECK(!pool_kernel_scan(pool, BLOCK / 4, SPLIT));
+	CHECK(kernel->failed == 1 && !pool->counts.blocks_split && !pool->quarantined);
+	reconcile();
+	kernel->failure = POOL_KERNEL_HALF_WAY;
+	kernel->fail_at = kernel->fallible + 1 + (MAGAZINE && !LOCKED);
+	CHECK(!pool_kernel_scan(pool, BLOCK / 4, SPLIT));
+	CHECK(kernel->failed == 2 && pool->counts.blocks_split == 1);
+	CHECK(pool->quarantined && pool->quarantined <= BLOCK / 4);
+	reconcile();
+	CHECK(pool_kernel_scan(pool, BLOCK / 4, SPLIT) == BLOCK / 4);
+	CHECK(!pool->quarantined);
+	reconcile();
+	end();
+}
+
 /* Magazines are emptied by the shrinker; and that of a CPU which goes, when it does. */
 CASE(magazines_are_emptied)
 {
@@ -1394,6 +1423,49 @@ CASE(pages_of_early_boot)
 	end();
 }
 
+/* Of a range over blocks what comes before the error is the pool's, the rest is the caller's as it was. */
+CASE(a_range_of_which_one_block_fails)
+{
+	unsigned int i;
+
+	pool_kernel_take(0, 3 * BLOCK);
+	CHECK(!hm_pgtable_pool_adopt(pool, pool_kernel_pa(BLOCK), 1));
+	CHECK(!hm_pgtable_pool_protect(pool));
+	keyed = true;
+	CHECK(hm_pgtable_pool_adopt(pool, pool_kernel_pa(0), 3 * BLOCK) == -HM_EEXIST);
+	CHECK(pool->present == BLOCK + 1);
+	for (i = 0; i < 3 * BLOCK; i++)
+		CHECK((kernel->page[i].key == HM_KEY_PGTABLES) == (i <= BLOCK));
+	reconcile();
+	end();
+}
+
+/* Pages for which there is no frame, nor a page to make one, are the caller's as they were; if their key
+ * cannot be changed back, that is told. */
+CASE(pages_for_which_there_is_no_frame)
+{
+	const hm_pa_t tables = pool_kernel_take(0, 2);
+	unsigned int i;
+
+	fill(0);
+	kernel->left = 0;
+	CHECK(hm_pgtable_pool_register(pool, tables, 2) == -HM_ENOMEM);
+	CHECK(kernel->calls[POOL_KERNEL_SET_KEY] == 2 + LOCKED);
+	CHECK(kernel->page[0].key == HM_KEY_DEFAULT && kernel->page[1].key == HM_KEY_DEFAULT);
+	reconcile();
+	kernel->failure = POOL_KERNEL_HALF_WAY;
+	kernel->fail_at = kernel->fallible + 3 + !LOCKED;
+	CHECK(hm_pgtable_pool_register(pool, tables, 2) == -HM_EIO);
+	CHECK(kernel->failed == 1 && !pool->present);
+	reconcile();
+	for (i = 0; i < 2; i++)
+		kernel->page[i].key = HM_KEY_DEFAULT; /* the caller's own business */
+	kernel->left = PAGES;
+	CHECK(!alloc(SLEEP));
+	reconcile();
+	end();
+}
+
 /* A refill before keys work is counted as unprotected, too; protection that fails goes on where it was. */
 CASE(protection_that_fails)
 {
@@ -1444,6 +1516,22 @@ CASE(a_refill_that_fails)
 	kpool->refilling = true; /* another CPU's */
 	CHECK(alloc_batch(SLEEP, (unsigned int)pool->free + 1) == -HM_EBUSY);
 	kpool->refilling = false;
+	reconcile();
+	end();
+}
+
+/* A refill before protection, for the metadata of which there is no page, gives back what it took, and
+ * changes no key. */
+CASE(a_refill_without_a_page_for_metadata)
+{
+	if (LOCKED)
+		return;
+	kernel->fail_at = kernel->fallible + 2;
+	CHECK(alloc(SLEEP) == -HM_ENOMEM);
+	CHECK(kernel->failed == 1 && kernel->calls[POOL_KERNEL_GIVE] == 1);
+	CHECK(!pool->present && !kpool->lent && !kernel->calls[POOL_KERNEL_SET_KEY]);
+	reconcile();
+	CHECK(!alloc(SLEEP));
 	reconcile();
 	end();
 }
@@ -1591,6 +1679,25 @@ CASE(an_overwritten_magazine)
 	end();
 }
 
+/* A scan that believes an overwritten count finds no other place for metadata: they stay, and the count is
+ * what the frames say. */
+CASE(an_overwritten_count)
+{
+	if (!LOCKED)
+		return;
+	fill(1);
+	free_all();
+	empty_magazines();
+	forget_demand();
+	pool->free = PAGES;
+	CHECK(!pool_kernel_scan(pool, EVERYTHING, 0));
+	CHECK(pool->free == BLOCK - 1 && pool->metadata == 1);
+	reconcile();
+	CHECK(!alloc(SLEEP));
+	reconcile();
+	end();
+}
+
 static char drawing[64][128];
 static unsigned int lines;
 
@@ -1658,6 +1765,46 @@ CASE(a_pool_in_use_does_not_end)
 	CHECK(hm_pgtable_pool_protect(pool) == -HM_EBUSY);
 	CHECK(hm_pgtable_pool_adopt(pool, pool_kernel_pa(PAGES - 1), 1) == -HM_EBUSY);
 	kpool->refilling = false;
+	reconcile();
+	end();
+}
+
+/* If the key of its last block cannot be changed, a pool says so, and has all that it had. */
+CASE(an_end_that_fails)
+{
+	static const int said[] = {
+		[POOL_KERNEL_NO_MEMORY] = -HM_ENOMEM,
+		[POOL_KERNEL_BUSY] = -HM_EBUSY,
+		[POOL_KERNEL_HALF_WAY] = -HM_EIO,
+	};
+	unsigned int failure;
+
+	fill(1);
+	free_all();
+	for (failure = 0; failure < POOL_KERNEL_FAILURES; failure++) {
+		kernel->failure = (enum pool_kernel_failure)failure;
+		kernel->fail_at = kernel->fallible + 2 + (MAGAZINE && !LOCKED);
+		CHECK(destroy(pool) == said[failure]);
+		CHECK(kernel->failed == failure + 1 && pool->present == BLOCK);
+		keyed = keyed && failure != POOL_KERNEL_HALF_WAY;
+		reconcile();
+	}
+	end();
+}
+
+/* Nor does a pool end while it has memory the key of which is not known, with a frame or without. */
+CASE(an_end_while_memory_is_in_quarantine)
+{
+	fill(0);
+	kernel->failure = POOL_KERNEL_HALF_WAY;
+	kernel->fail_at = kernel->fallible + 3 + !LOCKED;
+	kernel->fail_times = 2;
+	CHECK(alloc(SLEEP) == -HM_EIO);
+	CHECK((hm_pool_get_(kpool->root + HM_POOL_LOST_) != 0) == LOCKED);
+	kernel->fail_at = kernel->fallible + 2 + (MAGAZINE && !LOCKED);
+	kernel->fail_times = 1;
+	CHECK(destroy(pool) == -HM_EBUSY);
+	CHECK(kernel->failed == 3 && pool->quarantined == BLOCK);
 	reconcile();
 	end();
 }
@@ -1854,6 +2001,69 @@ CASE(a_piece_of_nothing_but_metadata_goes)
 	kernel->left = 1 + !LOCKED;
 	(void)alloc(SLEEP);
 	kernel->left = PAGES;
+	CHECK(!alloc(SLEEP));
+	reconcile();
+	end();
+}
+
+/* A pool does not end while a token holds pages back: locked metadata might find no other place, and with
+ * them blocks were forgotten. */
+CASE(a_pool_does_not_end_while_a_token_has_pages)
+{
+	struct hm_pgtable_pool_token token = { 0 };
+	unsigned int i;
+
+	fill(3);
+	/* So that the block of the highest number is the first of its list. */
+	for (i = 0; i < 3; i++) {
+		free_block(i, false);
+		empty_magazines();
+	}
+	CHECK(!hm_pgtable_pool_reserve(pool, RESERVE, (unsigned int)pool->free - TABLES, &token));
+	reserved = token.pages;
+	CHECK(destroy(pool) == -HM_EBUSY);
+	reconcile();
+	hm_pgtable_pool_unreserve(pool, &token);
+	reserved = 0;
+	end();
+}
+
+static void overwrite_free(enum pool_kernel_hook where)
+{
+	if (where == POOL_KERNEL_LOCK)
+		pool->free = 0;
+}
+
+/* Nor are blocks forgotten because the count of free pages is overwritten: before, or meanwhile, after which
+ * the next call goes on. */
+CASE(an_end_that_believes_no_count)
+{
+	fill(3);
+	free_all();
+	empty_magazines();
+	pool->free = 0;
+	kernel->meanwhile = overwrite_free;
+	CHECK(destroy(pool) == (LOCKED ? -HM_EBUSY : 0));
+	kernel->meanwhile = NULL;
+	if (LOCKED)
+		CHECK(!destroy(pool));
+	check_ended();
+}
+
+/* Counts that are made anew have memory in quarantine that has no frame. */
+CASE(counts_made_anew_have_memory_without_a_frame)
+{
+	if (!LOCKED)
+		return;
+	fill(0);
+	kernel->failure = POOL_KERNEL_HALF_WAY;
+	kernel->fail_at = kernel->fallible + 3;
+	kernel->fail_times = 2;
+	CHECK(alloc(SLEEP) == -HM_EIO);
+	pool->free = PAGES;
+	CHECK(alloc(0) == -HM_ENOMEM);
+	CHECK(pool->present == BLOCK && !pool->free);
+	reconcile();
 	CHECK(!alloc(SLEEP));
 	reconcile();
 	end();
