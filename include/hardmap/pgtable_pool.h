@@ -1870,8 +1870,8 @@ static inline int hm_pool_destroy_alone_(struct hm_pgtable_pool *pool)
 /*
  * Gives back all there is; the pool, its root page, which is zero, and what was adopted are the caller's
  * again. Nobody else uses it any more. -HM_EBUSY: pages are in use, held back for a token or in quarantine,
- * or the shrinker runs; then it goes on. Or what a key change said: what is left can be seen in its picture; call it again. May
- * sleep.
+ * or the shrinker runs; then it goes on. Or what a key change said: what is left can be seen in its picture;
+ * call it again. May sleep.
  */
 static inline HM_MUST_USE_ int hm_pgtable_pool_destroy(struct hm_pgtable_pool *pool)
 {

@@ -23,6 +23,7 @@
 #undef HM_PGTABLE_POOL_TYPES_ONLY
 #include <linux/membarrier.h>
 #include <sched.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -389,13 +390,13 @@ static inline void hm_port_pgtable_invalidate(hm_va_t va, uint64_t bytes, enum h
 
 /* ---- pgtable_pool.h ---- */
 
-/* A pool and what the hooks know of it by its address: it comes first. */
+/* A pool and what the hooks know of it. */
 struct bench_pool {
+	_Alignas(4096) unsigned char root[4096];
 	struct hm_pgtable_pool pool;
 	struct bench_memory *memory;
 	unsigned int cpus;
 	struct bench_lock lock, refill_lock;
-	_Alignas(4096) unsigned char root[4096];
 	/* In no cache set of the first frame: AMD's caches take lines of one set for each other by chance. */
 	unsigned char apart[2048];
 	struct hm_pgtable_pool_magazine magazines[BENCH_CPUS];
@@ -406,7 +407,7 @@ static _Thread_local unsigned int bench_cpu;
 
 static inline struct bench_pool *bench_pool_of(const struct hm_pgtable_pool *pool)
 {
-	return (struct bench_pool *)(uintptr_t)pool;
+	return (struct bench_pool *)((uintptr_t)pool - offsetof(struct bench_pool, pool));
 }
 
 static inline hm_pa_t hm_port_pgtable_pool_root(const struct hm_pgtable_pool *pool)
