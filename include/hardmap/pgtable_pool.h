@@ -136,15 +136,15 @@ struct hm_pgtable_pool {
 struct hm_pgtable_pool_magazine {
 	uint32_t busy; /* its CPU is in it, without the lock */
 	uint32_t closed; /* the shrinker is about: nobody is */
-	uint32_t pages; /* how many it has, but for the last one */
-	/* The rest only without locked metadata: what a frame says of the page that was freed last, NULL if
-	 * there is none here; of the pages of the block that was used last, 0: none; of the others. */
-	uint16_t *last_state;
-	hm_pa_t last;
-	uint64_t block, block_pages;
-	uint16_t *states;
+	uint32_t pages; /* how many there are in page[] */
+	/* These, and state[], only where metadata are not locked. */
+	uint16_t *
+		last_state; /* where the state of the page that was freed last is; NULL: there is none */
+	hm_pa_t last; /* that page */
+	uint64_t block, block_pages; /* the block of which a page was freed last; no pages: none */
+	uint16_t *states; /* where the states of its pages are */
 	hm_pa_t page[HM_PGTABLE_POOL_MAGAZINE_MAX];
-	uint16_t *state[HM_PGTABLE_POOL_MAGAZINE_MAX];
+	uint16_t *state[HM_PGTABLE_POOL_MAGAZINE_MAX]; /* of these pages */
 } __attribute__((__aligned__(64)));
 
 /* Pages that are held back for one owner: hm_pgtable_pool_reserve(). All-zero: none. */
@@ -423,11 +423,6 @@ static inline bool hm_pool_push_(struct hm_pgtable_pool *pool, hm_pa_t page)
 	hm_port_pgtable_pool_unpin(pool);
 	return pushed;
 }
-
-static inline void hm_pool_remember_(struct hm_pgtable_pool *pool, hm_pa_t page)
-{
-	(void)pool, (void)page;
-}
 #elif HM_PORT_PGTABLE_POOL_MAGAZINE
 /* Into this CPU's magazine, pinned, without the lock. False: it is closed. */
 static HM_ALWAYS_INLINE_ bool hm_pool_enter_(struct hm_pgtable_pool_magazine *magazine)
@@ -542,7 +537,10 @@ static inline bool hm_pool_push_(struct hm_pgtable_pool *pool, hm_pa_t page)
 	(void)pool, (void)page;
 	return false;
 }
+#endif
 
+#if HM_PORT_PGTABLE_POOL_LOCKED || !HM_PORT_PGTABLE_POOL_MAGAZINE
+/* There is nothing to remember. */
 static inline void hm_pool_remember_(struct hm_pgtable_pool *pool, hm_pa_t page)
 {
 	(void)pool, (void)page;
@@ -836,17 +834,18 @@ static inline void hm_pool_zero_(hm_pa_t page, unsigned int flags)
 		hm_pte_fill(hm_port_pgtable_map(page), HM_PORT_PGTABLE_ENTRIES, none, 0);
 }
 
+#if HM_PORT_PGTABLE_POOL_MAGAZINE
 /* This CPU's magazine has pages, from frames if there were none; false: there are none there, or it is
  * closed. */
 static inline bool hm_pool_fill_(struct hm_pgtable_pool *pool)
 {
 	const unsigned int cpu = hm_port_pgtable_pool_pin(pool);
-	struct hm_pgtable_pool_magazine *magazine = hm_pool_magazine_(pool, cpu);
+	struct hm_pgtable_pool_magazine *magazine = hm_port_pgtable_pool_magazine(pool, cpu);
 	const hm_kpkeys_token_t guard = hm_pool_lock_(pool);
 	bool overwritten = false;
 	uint32_t pages = 0;
 
-	if (magazine && !magazine->closed) {
+	if (!magazine->closed) {
 		pages = __atomic_load_n(&magazine->pages, __ATOMIC_RELAXED);
 		overwritten = pages > HM_PORT_PGTABLE_POOL_MAGAZINE;
 		if (!pages || overwritten)
@@ -861,6 +860,35 @@ static inline bool hm_pool_fill_(struct hm_pgtable_pool *pool)
 	hm_pool_suspect_(pool, overwritten);
 	return pages;
 }
+
+/* The older half of this CPU's magazine, if it is full, is free; whether it was. */
+static inline bool hm_pool_drain_half_(struct hm_pgtable_pool *pool)
+{
+	const unsigned int cpu = hm_port_pgtable_pool_pin(pool);
+	struct hm_pgtable_pool_magazine *magazine = hm_port_pgtable_pool_magazine(pool, cpu);
+	const hm_kpkeys_token_t guard = hm_pool_lock_(pool);
+	const bool full = !magazine->closed && magazine->pages >= HM_PORT_PGTABLE_POOL_MAGAZINE;
+	const bool overwritten = full && hm_pool_drain_(pool, magazine, cpu,
+							HM_PORT_PGTABLE_POOL_MAGAZINE / 2);
+
+	hm_pool_unlock_(pool, guard);
+	hm_port_pgtable_pool_unpin(pool);
+	hm_pool_suspect_(pool, overwritten);
+	return full;
+}
+#else
+static inline bool hm_pool_fill_(struct hm_pgtable_pool *pool)
+{
+	(void)pool;
+	return false;
+}
+
+static inline bool hm_pool_drain_half_(struct hm_pgtable_pool *pool)
+{
+	(void)pool;
+	return false;
+}
+#endif
 
 /* One page from frames. */
 static inline bool hm_pool_take_one_(struct hm_pgtable_pool *pool, unsigned int flags,
@@ -954,23 +982,6 @@ static HM_COLD_ const char *hm_pool_complaint_(hm_pte_t *root, hm_pa_t page)
 	if (hm_pool_is_free_(state) || hm_pool_is_cached_(state))
 		return "pgtable_pool: a page was freed twice";
 	return "pgtable_pool: a page that was not allocated from this pool was freed";
-}
-
-/* The older half of this CPU's magazine, if it is full, is free; whether it was. */
-static inline bool hm_pool_drain_half_(struct hm_pgtable_pool *pool)
-{
-	const unsigned int cpu = hm_port_pgtable_pool_pin(pool);
-	struct hm_pgtable_pool_magazine *magazine = hm_pool_magazine_(pool, cpu);
-	const hm_kpkeys_token_t guard = hm_pool_lock_(pool);
-	const uint32_t most = HM_PORT_PGTABLE_POOL_MAGAZINE;
-	const bool full = magazine && !magazine->closed && magazine->pages >= most;
-	const bool overwritten = full && hm_pool_drain_(pool, magazine, cpu,
-							HM_PORT_PGTABLE_POOL_MAGAZINE / 2);
-
-	hm_pool_unlock_(pool, guard);
-	hm_port_pgtable_pool_unpin(pool);
-	hm_pool_suspect_(pool, overwritten);
-	return full;
 }
 
 /* n pages to frames. */

@@ -1167,18 +1167,26 @@ static unsigned int in_other_block(unsigned int number)
 	return i;
 }
 
+/* That many blocks, of each of which a quarter is in use, and no more is expected to be. */
+static void use_little_of(unsigned int blocks)
+{
+	unsigned int i;
+
+	fill(blocks);
+	for (i = lives; i--;)
+		if (pool_kernel_number(live[i]) % BLOCK > BLOCK / 4)
+			free_one(i);
+	empty_magazines();
+	forget_demand();
+}
+
 /* With SPLIT a block goes in part, if that is worth it; when the rest goes, it is rejoined. */
 CASE(a_block_is_split_only_when_told)
 {
 	unsigned int i, split = 0;
 	uint64_t given;
 
-	fill(4);
-	for (i = lives; i--;)
-		if (pool_kernel_number(live[i]) % BLOCK > BLOCK / 4)
-			free_one(i);
-	empty_magazines();
-	forget_demand();
+	use_little_of(4);
 	CHECK(!hm_pgtable_pool_shrink_count(pool));
 	CHECK(!pool_kernel_scan(pool, EVERYTHING, 0));
 	pool->worth = BLOCK;
@@ -1211,14 +1219,7 @@ CASE(a_block_is_split_only_when_told)
  * by the next scan. */
 CASE(a_split_that_fails)
 {
-	unsigned int i;
-
-	fill(4);
-	for (i = lives; i--;)
-		if (pool_kernel_number(live[i]) % BLOCK > BLOCK / 4)
-			free_one(i);
-	empty_magazines();
-	forget_demand();
+	use_little_of(4);
 	kernel->failure = POOL_KERNEL_BUSY;
 	kernel->fail_at = kernel->fallible + 1 + (MAGAZINE && !LOCKED);
 	CHECK(!pool_kernel_scan(pool, BLOCK / 4, SPLIT));

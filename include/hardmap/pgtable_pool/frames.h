@@ -216,8 +216,7 @@ static inline void hm_pool_put_state_(hm_pte_t *words, unsigned int page, unsign
 	hm_pool_put_(word, (hm_pool_get_(word) & ~(UINT64_C(0xffff) << shift)) | (uint64_t)state
 											 << shift);
 #else
-	__atomic_store_n((hm_pool_state_t_ *)(words + HM_POOL_STATES_) + page, (uint16_t)state,
-			 __ATOMIC_RELAXED);
+	__atomic_store_n(hm_pool_states_(words) + page, (uint16_t)state, __ATOMIC_RELAXED);
 #endif
 }
 
