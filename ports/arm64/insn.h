@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
  * insn.h -- every instruction of the arm64 port that C cannot express, one function each, and the
- * accesses to translation tables.
+ * accesses to translation tables and to code.
  *
  * The other headers of this port include it as <arm64/insn.h>, never by a relative path: whoever
  * puts another arm64/insn.h earlier on the include path (the hosted port, the example kernel's
@@ -46,6 +46,12 @@ static inline void hm_insn_gcsstr(uint64_t *address, uint64_t value)
 	__asm__ volatile(".inst 0xd91f0c01 // gcsstr x1, [x0]" : : "r"(x0), "r"(x1) : "memory");
 }
 
+/* An instruction: four aligned bytes, single-copy atomic too. */
+static inline void hm_insn_str32(uint32_t *address, uint32_t value)
+{
+	*(volatile uint32_t *)address = value;
+}
+
 /* Relaxed; returns what was found. */
 static inline uint64_t hm_insn_cas(uint64_t *address, uint64_t expected, uint64_t desired)
 {
@@ -84,6 +90,23 @@ static inline void hm_insn_gcsb_dsync(void)
 static inline void hm_insn_isb(void)
 {
 	__asm__ volatile("isb" : : : "memory");
+}
+
+/* Cache maintenance to the point of unification, inner shareable (Arm ARM C5.3): cleans the line of data at
+ * that address; invalidates the line of instructions at that address; or all such lines. */
+static inline void hm_insn_dc_cvau(const void *address)
+{
+	__asm__ volatile("dc cvau, %0" : : "r"(address) : "memory");
+}
+
+static inline void hm_insn_ic_ivau(uint64_t address)
+{
+	__asm__ volatile("ic ivau, %x0" : : "r"(address) : "memory");
+}
+
+static inline void hm_insn_ic_ialluis(void)
+{
+	__asm__ volatile("ic ialluis" : : : "memory");
 }
 
 /* TLB maintenance, EL1&0 regime, all ASIDs, inner shareable (Arm ARM C5.5). The range forms are
@@ -168,6 +191,15 @@ static inline void hm_insn_msr_tcr2_el1(uint64_t value)
 static inline void hm_insn_msr_gcscr_el1(uint64_t value)
 {
 	__asm__ volatile("msr s3_0_c2_c5_0, %x0" : : "r"(value) : "memory");
+}
+
+/* CTR_EL0: IminLine 3:0, DminLine 19:16, IDC 28, DIC 29. */
+static inline uint64_t hm_insn_mrs_ctr_el0(void)
+{
+	uint64_t value;
+
+	__asm__("mrs %x0, ctr_el0" : "=r"(value));
+	return value;
 }
 
 /* ID_AA64PFR1_EL1: GCS 47:44. */

@@ -9,6 +9,7 @@ enum hm_insn_kind {
 	HM_INSN_STR,
 	HM_INSN_CAS,
 	HM_INSN_GCSSTR, /* the keyed store */
+	HM_INSN_STR32, /* of an instruction */
 	HM_INSN_DSB_ISHST,
 	HM_INSN_DSB_ISH,
 	HM_INSN_DMB_ISHST,
@@ -22,6 +23,9 @@ enum hm_insn_kind {
 	HM_INSN_TLBI_RVAALE1IS,
 	HM_INSN_TLBI_VMALLE1, /* this CPU only, when keys are switched on or off */
 	HM_INSN_MSR_POR_EL1, /* the key register */
+	HM_INSN_DC_CVAU, /* caches, for code */
+	HM_INSN_IC_IVAU,
+	HM_INSN_IC_IALLUIS,
 	HM_INSN_KINDS,
 };
 #endif

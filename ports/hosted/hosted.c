@@ -9,6 +9,7 @@
 
 struct hm_hosted hm_hosted = { .context = &hm_hosted.boot_context,
 			       .key_style = HM_KEY_STYLE_NONE,
+			       .ctr_el0 = HM_HOSTED_CTR_EL0,
 			       .bbm_level = 3,
 			       .tables_left = UINT_MAX };
 
@@ -17,6 +18,7 @@ void hm_hosted_reset(void)
 	memset(&hm_hosted, 0, sizeof(hm_hosted));
 	hm_hosted.context = &hm_hosted.boot_context;
 	hm_hosted.key_style = HM_KEY_STYLE_NONE;
+	hm_hosted.ctr_el0 = HM_HOSTED_CTR_EL0;
 	hm_hosted.bbm_level = 3;
 	hm_hosted.tables_left = UINT_MAX;
 }

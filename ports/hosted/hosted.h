@@ -22,10 +22,12 @@
 
 struct hm_hosted_event {
 	enum hm_insn_kind kind;
-	const void *address; /* of the table entry accessed */
-	uint64_t value; /* stored, loaded or written; of a TLBI, its operand */
+	const void *address; /* of the table entry or instruction accessed, of the line cleaned */
+	uint64_t value; /* stored, loaded or written; of a TLBI or IC, its operand */
 };
 
+/* CTR_EL0 as after start: lines of 64 bytes, neither IDC nor DIC. */
+#define HM_HOSTED_CTR_EL0 UINT64_C(0x80040004)
 #define HM_HOSTED_TRACE 256 /* events kept; later ones are only counted */
 
 struct hm_hosted {
@@ -40,8 +42,11 @@ struct hm_hosted {
 	unsigned int breaks, mends, tables_left, tables_out;
 	bool has_tlbi_range; /* what hm_port_arm64_has_tlbi_range() answers */
 	unsigned int key_style; /* what hm_port_key_style() answers, where the build has keys */
+	/* The key of the memory there, which stores are judged by; below 0: it is read-only. NULL: stores are
+	 * to tables, HM_KEY_PGTABLES. */
+	int (*key_of)(const void *address);
 	uint64_t id_aa64isar0_el1, id_aa64mmfr2_el1, id_aa64mmfr3_el1, id_aa64pfr1_el1;
-	uint64_t midr_el1; /* the registers */
+	uint64_t midr_el1, ctr_el0; /* the registers */
 	uint64_t por_el1, pir_el1, pire0_el1, tcr2_el1, gcscr_el1;
 	uint64_t counts[HM_INSN_KINDS];
 	struct hm_hosted_event trace[HM_HOSTED_TRACE];

@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
  * hardmap_port.h -- the smallest port, to be copied and filled in. Here is the environment's part
- * (assertions, the running context, where tables are and come from); context.h, kpkeys.h, pgtable.h and
- * direct_map.h beside it are the architecture's. Every #error line stands where code of yours goes and names
- * the hook. There are no defaults: a port with a gap does not compile, and an empty hook is a decision that
- * somebody made.
+ * (assertions, the running context, where tables and code are and come from); context.h, kpkeys.h, pgtable.h,
+ * direct_map.h and rox_cache.h beside it are the architecture's. Every #error line stands where code of yours
+ * goes and names the hook. There are no defaults: a port with a gap does not compile, and an empty hook is a
+ * decision that somebody made.
  *
  * Signatures are held to the contract by tests/meta; the protocol around them is in ports/README.md.
  *
  * On arm64 fill in this file only; add HM_PORT_ARM64_PAGE_SHIFT, hm_port_arm64_has_tlbi_range(),
- * hm_port_arm64_has_store_keys(), and of kpkeys.h here hm_port_key_style(), HM_PORT_KPKEYS_BASE and
- * HM_PORT_KPKEYS_LEVELS; and end it with <arm64/barrier.h>, <arm64/bbml2.h>, <arm64/fault.h>,
- * <arm64/gcs.h>, <arm64/poe.h>, <arm64/tlbi.h> and <arm64/vmsa.h> instead of the four files. Without keys
- * hm_port_arm64_has_store_keys() is false, and HM_PORT_KEY_STYLE is HM_KEY_STYLE_NONE, defined by you, in
- * place of all that of kpkeys.h, gcs.h and poe.h. For lazy_mmu.h alone leave out what is under "pgtable.h"
- * and "direct_map.h", and hm_port_kpkeys_why(); without a linear map to change leave out the latter. */
+ * hm_port_arm64_has_store_keys(), hm_port_arm64_ctr(), and of kpkeys.h here hm_port_key_style(),
+ * HM_PORT_KPKEYS_BASE and HM_PORT_KPKEYS_LEVELS; and end it with <arm64/barrier.h>, <arm64/bbml2.h>,
+ * <arm64/code.h>, <arm64/fault.h>, <arm64/gcs.h>, <arm64/poe.h>, <arm64/tlbi.h> and <arm64/vmsa.h>
+ * instead of the five files. Without keys hm_port_arm64_has_store_keys() is false, and HM_PORT_KEY_STYLE is
+ * HM_KEY_STYLE_NONE, defined by you, in place of all that of kpkeys.h, gcs.h and poe.h. For lazy_mmu.h
+ * alone leave out what is under the names of other modules, and hm_port_kpkeys_why(). Of "direct_map.h",
+ * "pgtable_pool.h" and "rox_cache.h" leave out what you do not use; code.h and hm_port_arm64_ctr() are the
+ * last one's. */
 #ifndef TEMPLATE_HARDMAP_PORT_H
 #define TEMPLATE_HARDMAP_PORT_H
 /* The types that the hooks speak of; the modules themselves are not known yet: they include this file. */
@@ -33,6 +35,9 @@
 #define HM_PGTABLE_POOL_TYPES_ONLY
 #include <hardmap/pgtable_pool.h>
 #undef HM_PGTABLE_POOL_TYPES_ONLY
+#define HM_ROX_CACHE_TYPES_ONLY
+#include <hardmap/rox_cache.h>
+#undef HM_ROX_CACHE_TYPES_ONLY
 
 /* A macro that takes a string, the caller's bug, and is one statement: panic, or report and go on. Any
  * context, exception entry included. hardmap has made things safe before it tells and expects nothing. */
@@ -197,8 +202,114 @@ static inline bool hm_port_pgtable_pool_fence(struct hm_pgtable_pool *pool)
 #error "hm_port_pgtable_pool_fence: have every other CPU execute a full barrier"
 }
 
+/* ---- rox_cache.h ---- */
+
+/* Bytes of a block: 1 << this, 12 to 30. What one entry of the linear map translates: 21 for 2 MiB. */
+#error "HM_PORT_ROX_CACHE_BLOCK_SHIFT: define it here"
+
+/* That many blocks of memory, each of one piece, aligned and of any contents; and addresses within the
+ * arena's bounds for all of them, of one piece and aligned: those from *code on, or if that is 0 any, which
+ * *code is then. Nothing is mapped there yet. Your own record says of each address, block by block, where
+ * its memory is. False if there is no memory, or no such addresses are free. May sleep, and reclaim, by the
+ * shrinker too. */
+static inline bool hm_port_rox_cache_memory(struct hm_rox_cache *cache,
+					    const struct hm_rox_cache_arena *arena,
+					    unsigned int blocks, hm_va_t *code)
+{
+#error "hm_port_rox_cache_memory: take blocks and addresses from the kernel"
+}
+
+/* One block of these, with its addresses. No CPU executes there, and its alias is ordinary memory again. */
+static inline void hm_port_rox_cache_give(struct hm_rox_cache *cache, hm_va_t block)
+{
+#error "hm_port_rox_cache_give: give a block and its addresses back"
+}
+
+/* Where the linear map has what executes at that address: by your record, in any context. */
+static inline hm_pte_t *hm_port_rox_cache_at(const struct hm_rox_cache *cache, hm_va_t code)
+{
+#error "hm_port_rox_cache_at: return the alias of the address"
+}
+
+/* What the linear map says of the memory of those bytes; all or nothing, or -HM_EIO. Over direct_map.h,
+ * with the map's lock: where hm_kpkeys_style() is HM_KEY_STYLE_NONE, hm_direct_map_set_permission(), of
+ * HM_PERMISSION_RO for CLOSED, of HM_PERMISSION_RW for the others; elsewhere hm_direct_map_set_pkey(), of
+ * HM_KEY_TEXT for CLOSED, of HM_KEY_DEFAULT for MEMORY. Whole blocks take no tables; pages of one may:
+ * have them before the map's lock, and hm_direct_map_collapse() the block when they are closed. */
+static inline int hm_port_rox_cache_alias(struct hm_rox_cache *cache, hm_va_t code, uint64_t bytes,
+					  enum hm_rox_cache_alias alias)
+{
+#error "hm_port_rox_cache_alias: change the key or the permission in the linear map"
+}
+
+/* The block where it executes: true maps it, by as few entries as may be, read-only and executable for the
+ * kernel, with the default key, and makes it visible to all CPUs; false unmaps and invalidates it, and
+ * does nothing if it is not mapped. */
+static inline int hm_port_rox_cache_execute(struct hm_rox_cache *cache, hm_va_t block,
+					    bool executable)
+{
+#error "hm_port_rox_cache_execute: map the block for execution, or unmap it"
+}
+
+/* An interrupt to every other CPU, waited for; each, and this one, passes a context synchronisation event.
+ * One that is off passes one when it comes. False where that cannot be waited for, as interrupts are
+ * masked, say. arm64: the exception is one, if SCTLR_EL1.EIS is 1; here ISB. */
+static inline bool hm_port_rox_cache_synchronise(struct hm_rox_cache *cache)
+{
+#error "hm_port_rox_cache_synchronise: have every CPU synchronise its context"
+}
+
+/* A small object from your allocator; NULL if there is none. Without the cache's lock, in whatever context
+ * allocates code. Who changes one leads a writer astray: memory that stray stores do not reach is better. */
+static inline struct hm_rox_cache_range *hm_port_rox_cache_range_alloc(struct hm_rox_cache *cache)
+{
+#error "hm_port_rox_cache_range_alloc: allocate a range"
+}
+
+static inline void hm_port_rox_cache_range_free(struct hm_rox_cache *cache,
+						struct hm_rox_cache_range *range)
+{
+#error "hm_port_rox_cache_range_free: free a range"
+}
+
+/* A spinlock of that cache, which masks the interrupts that use it. */
+static inline void hm_port_rox_cache_lock(struct hm_rox_cache *cache)
+{
+#error "hm_port_rox_cache_lock: take the cache's spinlock"
+}
+
+static inline void hm_port_rox_cache_unlock(struct hm_rox_cache *cache)
+{
+#error "hm_port_rox_cache_unlock: drop the cache's spinlock"
+}
+
+/* A mutex of that cache, by one who may sleep; false if he shall not wait, being killed say. */
+static inline bool hm_port_rox_cache_grow_lock(struct hm_rox_cache *cache)
+{
+#error "hm_port_rox_cache_grow_lock: take the mutex for growth"
+}
+
+static inline void hm_port_rox_cache_grow_unlock(struct hm_rox_cache *cache)
+{
+#error "hm_port_rox_cache_grow_unlock: drop the mutex for growth"
+}
+
+/* A lock of all caches over one linear map, held from the first change of permission for a window to the
+ * last: a mutex if writers may sleep. False where it may not be waited for, or this context has it
+ * already. Not called where there are keys. */
+static inline bool hm_port_rox_cache_window_lock(struct hm_rox_cache *cache)
+{
+#error "hm_port_rox_cache_window_lock: take the lock of windows"
+}
+
+static inline void hm_port_rox_cache_window_unlock(struct hm_rox_cache *cache)
+{
+#error "hm_port_rox_cache_window_unlock: drop the lock of windows"
+}
+
 #include "context.h"
 #include "direct_map.h"
 #include "kpkeys.h"
 #include "pgtable.h"
+#include "rox_cache.h"
 #endif

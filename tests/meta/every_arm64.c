@@ -11,6 +11,7 @@ bool every_key(uint64_t esr, uint64_t entry);
 uint64_t every_entry(hm_pte_t *ptep, hm_pte_t pte, hm_pa_t pa);
 void every_invalidation(hm_va_t va, uint64_t size);
 uint64_t every_instruction(uint64_t *address, uint64_t value);
+uint64_t every_cache(uint32_t *instruction, const hm_pte_t *alias, hm_va_t code, uint64_t bytes);
 
 void every_barrier(void)
 {
@@ -18,6 +19,14 @@ void every_barrier(void)
 	hm_port_context_sync();
 	hm_port_context_switch();
 	hm_port_pgtable_order_fill();
+}
+
+uint64_t every_cache(uint32_t *instruction, const hm_pte_t *alias, hm_va_t code, uint64_t bytes)
+{
+	hm_port_code_patch(instruction, (uint32_t)HM_PORT_ROX_CACHE_TRAP);
+	hm_port_code_clean(alias, bytes);
+	hm_port_code_invalidate(code, bytes);
+	return hm_arm64_ctr_merge(hm_port_arm64_ctr(), hm_arm64_ctr());
 }
 
 unsigned int every_cpu(struct hm_arm64_bbm *system, uint64_t value)
@@ -96,5 +105,9 @@ uint64_t every_instruction(uint64_t *address, uint64_t value)
 	hm_insn_msr_pire0_el1(value);
 	hm_insn_msr_tcr2_el1(hm_insn_mrs_tcr2_el1() | hm_insn_mrs_id_aa64mmfr3_el1());
 	hm_insn_str(address, hm_insn_mrs_id_aa64mmfr2_el1() | hm_insn_mrs_midr_el1());
+	hm_insn_str32((uint32_t *)address, (uint32_t)hm_insn_mrs_ctr_el0());
+	hm_insn_dc_cvau(address);
+	hm_insn_ic_ivau(value);
+	hm_insn_ic_ialluis();
 	return hm_insn_cas(address, value, hm_insn_mrs_id_aa64isar0_el1());
 }

@@ -9,6 +9,7 @@
 #include <hardmap/lazy_mmu.h>
 #include <hardmap/pgtable.h>
 #include <hardmap/pgtable_pool.h>
+#include <hardmap/rox_cache.h>
 
 void every_context(void);
 void every_lazy_mmu(void);
@@ -18,6 +19,9 @@ int every_direct_map(struct hm_direct_map *map, hm_va_t va, uint64_t bytes, hm_p
 		     void (*put)(const char *line, void *argument));
 uint64_t every_pgtable_pool(struct hm_pgtable_pool *pool, hm_pa_t *pages,
 			    void (*put)(const char *line, void *argument));
+uint64_t every_rox_cache(struct hm_rox_cache *cache, struct hm_rox_cache_arena *arena,
+			 hm_va_t first, hm_va_t last,
+			 void (*put)(const char *line, void *argument));
 
 void every_context(void)
 {
@@ -151,4 +155,38 @@ uint64_t every_pgtable_pool(struct hm_pgtable_pool *pool, hm_pa_t *pages,
 		statistics.used += hm_pgtable_pool_shrink_scan(pool, 1, HM_PGTABLE_POOL_SPLIT);
 	statistics.used += hm_pgtable_pool_shrink(pool, 0);
 	return statistics.used + (unsigned int)(error | hm_pgtable_pool_destroy(pool));
+}
+
+static int relocate(struct hm_rox_cache *cache, hm_rox_cache_writer_t writer, hm_va_t code,
+		    void *argument)
+{
+	return hm_rox_cache_copy(cache, writer, code, argument, 4);
+}
+
+uint64_t every_rox_cache(struct hm_rox_cache *cache, struct hm_rox_cache_arena *arena,
+			 hm_va_t first, hm_va_t last, void (*put)(const char *line, void *argument))
+{
+	static const uint64_t text[] = { HM_PORT_ROX_CACHE_TRAP, HM_PORT_ROX_CACHE_TRAP };
+	struct hm_rox_cache_statistics statistics;
+	uint32_t target = 0;
+	hm_rox_cache_writer_t writer;
+	hm_va_t code, other;
+	int error = hm_rox_cache_add(cache, arena, "code", first, last, 0);
+
+	error |= hm_rox_cache_alloc(cache, arena, sizeof(text), 64, HM_ROX_CACHE_MAY_SLEEP, &code);
+	error |= hm_rox_cache_write_begin(cache, code, sizeof(text), &writer);
+	error |= hm_rox_cache_copy(cache, writer, code, text, sizeof(text));
+	error |= hm_rox_cache_write_end(cache, writer);
+	error |= hm_rox_cache_patch(cache, code, 0);
+	error |= hm_rox_cache_load(cache, arena, text, sizeof(text), 64, 0, relocate, &target,
+				   &other);
+	error |= hm_rox_cache_free(cache, code);
+	error |= hm_rox_cache_free(cache, other);
+	hm_rox_cache_statistics(cache, &statistics);
+	hm_rox_cache_print(cache, put, 0);
+	statistics.blocks += hm_rox_cache_retry(cache);
+	if (hm_rox_cache_shrink_count(cache))
+		statistics.blocks += hm_rox_cache_shrink_scan(cache, 1);
+	statistics.blocks += hm_rox_cache_trim(cache);
+	return statistics.blocks + (unsigned int)(error | hm_rox_cache_destroy(cache));
 }

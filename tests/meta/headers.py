@@ -163,8 +163,8 @@ def arm64_checks(directory):
     for name, command in cross():
         for header in ARM64_HEADERS:
             text = '#define HM_PORT_ARM64_PAGE_SHIFT 12\n#define HM_PORT_KPKEYS_BASE 0\n' \
-                   '#include <stdbool.h>\nbool hm_port_arm64_has_tlbi_range(void);\n' \
-                   'bool hm_port_arm64_has_store_keys(void);\n' + \
+                   '#include <stdbool.h>\n#include <stdint.h>\nbool hm_port_arm64_has_tlbi_range(void);\n' \
+                   'bool hm_port_arm64_has_store_keys(void);\nuint64_t hm_port_arm64_ctr(void);\n' + \
                    f'#include <arm64/{header.name}>\n' * 2
             add(f'ports/arm64/{header.name} alone and twice, {name}',
                 lambda c=[*command, '-fsyntax-only', *includes(['include', 'ports'])], t=text: compiles(c, t))

@@ -21,6 +21,9 @@
 #define HM_PGTABLE_POOL_TYPES_ONLY
 #include <hardmap/pgtable_pool.h>
 #undef HM_PGTABLE_POOL_TYPES_ONLY
+#define HM_ROX_CACHE_TYPES_ONLY
+#include <hardmap/rox_cache.h>
+#undef HM_ROX_CACHE_TYPES_ONLY
 
 /* Tables and entries. */
 extern hm_pte_t *table, *parent, *ptep, *kernel_root;
@@ -36,6 +39,17 @@ extern hm_pa_t early, swapper_tables, page;
 extern uint64_t pages;
 extern unsigned int n;
 extern bool patch;
+
+/* Code. */
+extern struct hm_rox_cache cache;
+extern struct hm_rox_cache_arena plt, direct, init;
+extern hm_rox_cache_writer_t writer;
+extern hm_va_t last, code;
+extern uint64_t bytes;
+extern uint32_t instruction;
+extern const unsigned char text[];
+extern void *argument;
+int relocate(struct hm_rox_cache *of, hm_rox_cache_writer_t into, hm_va_t at, void *with);
 
 /* The kernel around the library. */
 struct exception_frame;

@@ -23,7 +23,8 @@ from meta import HERE, HOSTED, MODULES, ROOT, WARNINGS, add, available, compiles
 
 DOCUMENTS = ['README.md', 'ports/README.md']
 # Of modules that a port need not serve: a hook by which it shows that it does.
-OPTIONAL = {'direct_map.h': 'hm_port_bbm_level', 'pgtable_pool.h': 'hm_port_pgtable_pool_root'}
+OPTIONAL = {'direct_map.h': 'hm_port_bbm_level', 'pgtable_pool.h': 'hm_port_pgtable_pool_root',
+            'rox_cache.h': 'hm_port_rox_cache_memory'}
 # Examples leave out what is beside their point.
 FLAGS = [*WARNINGS, '-std=gnu11', '-Wno-unused-parameter', '-Wno-unused-variable', '-Wno-missing-prototypes',
          '-Wno-unused-function', '-fsyntax-only']

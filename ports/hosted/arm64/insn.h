@@ -15,22 +15,35 @@ static inline uint64_t hm_insn_ldr(const uint64_t *address)
 	return *(const volatile uint64_t *)address;
 }
 
-/* Ordinary stores to tables come here alone: where keys are windows, theirs has to be open; where they are
- * stores, none may come. */
-static inline void hm_hosted_check_key(void)
+/* Ordinary stores to tables and code come here alone: where keys are windows, theirs has to be open; where
+ * they are stores, none may come. */
+static inline void hm_hosted_check_key(const void *address)
 {
+	const int key = hm_hosted.key_of ? hm_hosted.key_of(address) : HM_KEY_PGTABLES;
+
+	if (key < 0)
+		hm_hosted_bug("a store to memory that is read-only");
+	if (key <= 0)
+		return;
 	if (hm_hosted.key_style == HM_KEY_STYLE_STORE)
-		hm_hosted_bug("an ordinary store to a table that takes keyed ones");
+		hm_hosted_bug("an ordinary store to memory that takes keyed ones");
 	if (hm_hosted.key_style == HM_KEY_STYLE_WINDOW &&
-	    !(hm_hosted.por_el1 & HM_KEY_ALLOW(HM_KEY_PGTABLES, HM_KEY_WRITE)))
-		hm_hosted_bug("a store to a table without its key");
+	    !(hm_hosted.por_el1 & HM_KEY_ALLOW(key, HM_KEY_WRITE)))
+		hm_hosted_bug("a store to memory without its key");
 }
 
 static inline void hm_insn_str(uint64_t *address, uint64_t value)
 {
-	hm_hosted_check_key();
+	hm_hosted_check_key(address);
 	hm_hosted_event(HM_INSN_STR, address, value);
 	*(volatile uint64_t *)address = value;
+}
+
+static inline void hm_insn_str32(uint32_t *address, uint32_t value)
+{
+	hm_hosted_check_key(address);
+	hm_hosted_event(HM_INSN_STR32, address, value);
+	*(volatile uint32_t *)address = value;
 }
 
 static inline uint64_t *hm_insn_stp(uint64_t *address, uint64_t first, uint64_t second)
@@ -42,15 +55,16 @@ static inline uint64_t *hm_insn_stp(uint64_t *address, uint64_t first, uint64_t 
 
 static inline void hm_insn_gcsstr(uint64_t *address, uint64_t value)
 {
-	if (hm_hosted.key_style != HM_KEY_STYLE_STORE)
-		hm_hosted_bug("a keyed store to a table that takes ordinary ones");
+	if (hm_hosted.key_style != HM_KEY_STYLE_STORE ||
+	    (hm_hosted.key_of && hm_hosted.key_of(address) <= 0))
+		hm_hosted_bug("a keyed store to memory that takes ordinary ones");
 	hm_hosted_event(HM_INSN_GCSSTR, address, value);
 	*(volatile uint64_t *)address = value;
 }
 
 static inline uint64_t hm_insn_cas(uint64_t *address, uint64_t expected, uint64_t desired)
 {
-	hm_hosted_check_key();
+	hm_hosted_check_key(address);
 	hm_hosted_event(HM_INSN_CAS, address, desired);
 	__atomic_compare_exchange_n(address, &expected, desired, 0, __ATOMIC_RELAXED,
 				    __ATOMIC_RELAXED);
@@ -120,6 +134,26 @@ static inline void hm_insn_tlbi_vmalle1(void)
 /* Not counted: it is only there for that TLBI. */
 static inline void hm_insn_dsb_nsh(void)
 {
+}
+
+static inline void hm_insn_dc_cvau(const void *address)
+{
+	hm_hosted_event(HM_INSN_DC_CVAU, address, 0);
+}
+
+static inline void hm_insn_ic_ivau(uint64_t address)
+{
+	hm_hosted_event(HM_INSN_IC_IVAU, 0, address);
+}
+
+static inline void hm_insn_ic_ialluis(void)
+{
+	hm_hosted_event(HM_INSN_IC_IALLUIS, 0, 0);
+}
+
+static inline uint64_t hm_insn_mrs_ctr_el0(void)
+{
+	return hm_hosted.ctr_el0;
 }
 
 static inline uint64_t hm_insn_mrs_por_el1(void)

@@ -255,13 +255,14 @@ void hm_machine_point(void)
 		return; /* setting up */
 	hm_machine_pass();
 	if (!config->vector || self->masked || self->exceptions == 2 ||
-	    hm_machine_random(256) >= config->interrupt)
+	    (!this_cpu()->signalled && hm_machine_random(256) >= config->interrupt))
 		return;
 	self->exceptions++;
 	hm_machine->interrupts++;
 	hm_machine->now++;
 	record("exception entry", self->exceptions, 0);
 	synchronise(hm_machine->cpu);
+	this_cpu()->signalled = false;
 	config->vector();
 	hm_machine->now++;
 	record("exception return", self->exceptions, 0);
@@ -332,6 +333,30 @@ static void give(unsigned int cpu, struct hm_machine_thread *thread)
 	thread->started = true;
 }
 
+void hm_machine_signal(unsigned int cpu)
+{
+	hm_machine->cpus[cpu].signalled = true;
+}
+
+bool hm_machine_is_signalled(unsigned int cpu)
+{
+	return hm_machine->cpus[cpu].signalled;
+}
+
+static void take_signals_of_idle_cpus(void)
+{
+	struct hm_machine *m = hm_machine;
+	unsigned int i;
+
+	for (i = 0; i < m->config.cpus; i++) {
+		if (m->cpus[i].thread || !m->cpus[i].signalled)
+			continue;
+		m->now++;
+		synchronise(i);
+		m->cpus[i].signalled = false;
+	}
+}
+
 void hm_machine_run(void)
 {
 	struct hm_machine *m = hm_machine;
@@ -350,6 +375,7 @@ void hm_machine_run(void)
 
 		if (m->violation[0])
 			break;
+		take_signals_of_idle_cpus();
 		for (i = 0; i < m->config.cpus && !cpu; i++) {
 			unsigned int number = (first + i) % m->config.cpus;
 			struct hm_machine_thread *ready = choose_ready();
@@ -804,6 +830,31 @@ static struct verdict judge(unsigned int cpu, uint64_t value, unsigned int right
 	return verdict;
 }
 
+/* Whether the CPUs have FEAT_S1PIE. */
+static bool has_indirection(void)
+{
+	const unsigned int style = hm_machine->config.key_style;
+
+	return style == HM_KEY_STYLE_WINDOW || style == HM_KEY_STYLE_STORE;
+}
+
+/* Whether EL1 may write and execute by a leaf, at whatever key register, by the others as this CPU has them. What
+ * is written before it has indirection is for later. */
+static bool is_writable_code(uint64_t value)
+{
+	const struct hm_machine_register_state *r = this_cpu()->registers;
+	const uint64_t everything = UINT64_C(0x7777777777777777);
+	unsigned int have;
+
+	if (!(value & ACCESSED))
+		return false;
+	if (!(r[HM_MACHINE_TCR2_EL1].value & PIE))
+		return !has_indirection() && !(value & (READONLY | PXN));
+	have = indirect(value, r[HM_MACHINE_PIR_EL1].value, r[HM_MACHINE_PIRE0_EL1].value,
+			r[HM_MACHINE_TCR2_EL1].value & POE, everything);
+	return (have & X) && (have & (W | K));
+}
+
 /*
  * In which bits the entries of a table, and of those that it leads to, differ from what a block says of the
  * same memory, beside how it is cut into pieces: 0 if they say just that. Invalid ones differ in VALID.
@@ -1060,36 +1111,43 @@ static bool check_conflict(const struct walk *walk)
 	return true;
 }
 
-enum hm_machine_outcome hm_machine_access(hm_va_t va, enum hm_access access)
+/* Relies on the translation; whether it permits that. */
+static bool rely_on(struct walk *walk, hm_va_t va, enum hm_access access)
 {
 	struct verdict truth;
-	struct walk walk;
 	bool allowed;
 
-	step(HM_INSN_KINDS, "access", va.val, access);
 	hm_machine->accesses++;
-	walk = walk_all(hm_machine->cpu, va, right_of(access), true, HM_MACHINE_PAGES);
-	truth = judge(hm_machine->cpu, walk.truth, right_of(access));
+	*walk = walk_all(hm_machine->cpu, va, right_of(access), true, HM_MACHINE_PAGES);
+	truth = judge(hm_machine->cpu, walk->truth, right_of(access));
 	allowed = truth.permitted;
 	if (truth.permitted && truth.denied)
 		hm_machine_violation(
 			"the access to %#llx may come before a register write that is not "
 			"synchronised",
 			(unsigned long long)va.val);
-	else if (check_conflict(&walk))
-		return allowed ? HM_MACHINE_DONE : HM_MACHINE_FAULT;
-	else if (allowed && walk.faults)
+	else if (check_conflict(walk))
+		return allowed;
+	else if (allowed && walk->faults)
 		hm_machine_violation(
 			"spurious fault at %#llx: its entry may not have been seen yet",
 			(unsigned long long)va.val);
-	else if (allowed && (walk.stale || walk.denied))
+	else if (allowed && (walk->stale || walk->denied))
 		hm_machine_violation("stale translation of %#llx after an owed TLBI",
 				     (unsigned long long)va.val);
-	else if (!allowed && walk.permitted)
+	else if (!allowed && walk->permitted)
 		hm_machine_violation(
 			"%#llx is still accessible: stale translation after an owed TLBI",
 			(unsigned long long)va.val);
-	return allowed ? HM_MACHINE_DONE : HM_MACHINE_FAULT;
+	return allowed;
+}
+
+enum hm_machine_outcome hm_machine_access(hm_va_t va, enum hm_access access)
+{
+	struct walk walk;
+
+	step(HM_INSN_KINDS, "access", va.val, access);
+	return rely_on(&walk, va, access) ? HM_MACHINE_DONE : HM_MACHINE_FAULT;
 }
 
 void hm_machine_fault(void)
@@ -1106,20 +1164,27 @@ void hm_machine_fault_return(void)
 	synchronise(hm_machine->cpu);
 }
 
-enum hm_machine_outcome hm_machine_try(hm_va_t va, enum hm_access access)
+/* Takes what comes; whether it is a fault. */
+static bool try_to(struct walk *walk, hm_va_t va, enum hm_access access)
 {
-	struct walk walk;
 	bool fault;
 
-	step(HM_INSN_KINDS, "access, may fault", va.val, access);
 	hm_machine->accesses++;
-	walk = walk_all(hm_machine->cpu, va, right_of(access), true, HM_MACHINE_PAGES);
-	fault = walk.faults || walk.denied;
-	if (fault && walk.permitted)
+	*walk = walk_all(hm_machine->cpu, va, right_of(access), true, HM_MACHINE_PAGES);
+	fault = walk->faults || walk->denied;
+	if (fault && walk->permitted)
 		fault = hm_machine_random(2);
 	if (fault)
 		hm_machine_fault();
-	return fault ? HM_MACHINE_FAULT : HM_MACHINE_DONE;
+	return fault;
+}
+
+enum hm_machine_outcome hm_machine_try(hm_va_t va, enum hm_access access)
+{
+	struct walk walk;
+
+	step(HM_INSN_KINDS, "access, may fault", va.val, access);
+	return try_to(&walk, va, access) ? HM_MACHINE_FAULT : HM_MACHINE_DONE;
 }
 
 bool hm_machine_may_fault(hm_va_t va, enum hm_access access)
@@ -1146,6 +1211,308 @@ bool hm_machine_may_reach(unsigned int cpu, hm_va_t va, unsigned int number)
 	const struct walk walk = walk_all(cpu, va, R, false, number);
 
 	return walk.reached || walk.entered;
+}
+
+/* ---- fetches: what a CPU may execute ---- */
+
+static uint64_t line_bytes(unsigned int configured)
+{
+	return configured ? configured : 64;
+}
+
+static unsigned int log2_of(uint64_t value)
+{
+	return (unsigned int)__builtin_ctzll(value);
+}
+
+/* Instruction caches are VIPT. */
+uint64_t hm_machine_ctr(void)
+{
+	const struct hm_machine_config *config = &hm_machine->config;
+
+	return UINT64_C(1) << 31 | (uint64_t)config->dic << 29 | (uint64_t)config->idc << 28 |
+	       (uint64_t)(log2_of(line_bytes(config->data_line)) - 2) << 16 | 2u << 14 |
+	       (log2_of(line_bytes(config->fetch_line)) - 2);
+}
+
+/*
+ * Since when this CPU may have fetched what it executes at an address: the last IC there that was over before
+ * its last context synchronisation event, or that event itself.
+ */
+static uint64_t fetched_since(uint64_t va)
+{
+	const uint64_t synchronised = this_cpu()->synchronised;
+	unsigned int i;
+
+	if (hm_machine->config.dic)
+		return synchronised;
+	for (i = hm_machine->fetch_invalidation_count; i--;) {
+		const struct hm_machine_fetch_invalidation *each =
+			&hm_machine->fetch_invalidations[i];
+
+		if (each->completed < synchronised &&
+		    (!each->bytes || va - each->first < each->bytes))
+			return each->issued;
+	}
+	return 0;
+}
+
+/* Instructions that it may be, each once; the one that was stored last is the first. */
+struct fetched {
+	uint32_t instruction[HM_MACHINE_FETCHED];
+	unsigned int count;
+};
+
+static void add_fetched(struct fetched *fetched, uint64_t word, unsigned int half)
+{
+	const uint32_t instruction = (uint32_t)(word >> 32 * half);
+	unsigned int i;
+
+	for (i = 0; i < fetched->count; i++)
+		if (fetched->instruction[i] == instruction)
+			return;
+	if (fetched->count < HM_MACHINE_FETCHED)
+		fetched->instruction[fetched->count++] = instruction;
+}
+
+static void report_writable_code(uint64_t va)
+{
+	hm_machine_violation("%#llx is writable and executable", (unsigned long long)va);
+}
+
+/* What this CPU may execute at an address, by the leaf that the walk has found. */
+static struct fetched fetch(const struct walk *walk)
+{
+	const uint64_t va = walk->va, output = output_of(walk->truth, walk->truth_level, va);
+	const hm_pa_t pa = { output };
+	const unsigned int page = hm_machine_page_number(pa), half = output >> 2 & 1;
+	const uint32_t where = page * HM_MACHINE_ENTRIES +
+			       (uint32_t)(output % HM_MACHINE_PAGE_BYTES / 8);
+	const uint64_t since = fetched_since(va);
+	const struct hm_machine_version *version;
+	uint64_t until = HM_MACHINE_NEVER;
+	struct fetched fetched = { .count = 0 };
+
+	if (page >= HM_MACHINE_PAGES) {
+		hm_machine_violation("the code at %#llx is not memory", (unsigned long long)va);
+		return fetched;
+	}
+	if (is_writable_code(walk->truth))
+		report_writable_code(va);
+	if (hm_machine->memory[page][where % HM_MACHINE_ENTRIES].val != current(where))
+		hm_machine_violation("a store to code in page %u that is none of the machine's",
+				     page);
+	for (version = newest(where); version && until >= since; version = before(version)) {
+		if (!(version->halves >> half & 1))
+			continue;
+		add_fetched(&fetched, version->value, half);
+		until = least(until, version->cleaned);
+		if (hm_machine->config.idc)
+			until = least(until, version->completed);
+	}
+	if (until >= since)
+		add_fetched(&fetched, 0, half);
+	return fetched;
+}
+
+enum hm_machine_outcome hm_machine_fetch_now(hm_va_t va, uint32_t expected)
+{
+	struct fetched fetched;
+	struct walk walk;
+
+	record("fetch", va.val, expected);
+	if (!rely_on(&walk, va, HM_ACCESS_EXECUTE))
+		return HM_MACHINE_FAULT;
+	fetched = fetch(&walk);
+	if (fetched.count && fetched.instruction[0] != expected)
+		hm_machine_violation("the instruction at %#llx is %#x and not %#x",
+				     (unsigned long long)va.val, fetched.instruction[0], expected);
+	else if (fetched.count > 1)
+		hm_machine_violation("execution of unsynchronised code at %#llx: it may be %#x",
+				     (unsigned long long)va.val, fetched.instruction[1]);
+	return HM_MACHINE_DONE;
+}
+
+enum hm_machine_outcome hm_machine_fetch(hm_va_t va, uint32_t expected)
+{
+	step(HM_INSN_KINDS, "instruction", va.val, expected);
+	return hm_machine_fetch_now(va, expected);
+}
+
+/* Whether it may be replaced, or may replace another such, while it is executed: B, BL, BRK, HVC, ISB, NOP, SMC,
+ * SVC (Arm ARM B2.2.5). */
+static bool is_replaceable(uint32_t instruction)
+{
+	const uint32_t exception = instruction & UINT32_C(0xffe0001f);
+
+	return (instruction & UINT32_C(0x7c000000)) == UINT32_C(0x14000000) ||
+	       (exception >= UINT32_C(0xd4000001) && exception <= UINT32_C(0xd4000003)) ||
+	       exception == UINT32_C(0xd4200000) || instruction == UINT32_C(0xd503201f) ||
+	       (instruction & UINT32_C(0xfffff0ff)) == UINT32_C(0xd50330df);
+}
+
+enum hm_machine_outcome hm_machine_fetch_try(hm_va_t va, uint32_t *instruction)
+{
+	struct fetched fetched;
+	struct walk walk;
+	unsigned int i;
+
+	step(HM_INSN_KINDS, "fetch of what comes", va.val, 0);
+	if (try_to(&walk, va, HM_ACCESS_EXECUTE))
+		return HM_MACHINE_FAULT;
+	fetched = fetch(&walk);
+	for (i = 0; fetched.count > 1 && i < fetched.count; i++)
+		if (!is_replaceable(fetched.instruction[i]))
+			hm_machine_violation("%#x at %#llx is no instruction to replace while it "
+					     "is executed",
+					     fetched.instruction[i], (unsigned long long)va.val);
+	*instruction = fetched.instruction[hm_machine_random(fetched.count)];
+	return HM_MACHINE_DONE;
+}
+
+bool hm_machine_may_fetch(hm_va_t va, uint32_t instruction)
+{
+	const struct walk walk = walk_all(hm_machine->cpu, va, X, true, HM_MACHINE_PAGES);
+	struct fetched fetched;
+	unsigned int i;
+
+	if (!walk.permitted || !walk.truth)
+		return false;
+	fetched = fetch(&walk);
+	for (i = 0; i < fetched.count; i++)
+		if (fetched.instruction[i] == instruction)
+			return true;
+	return false;
+}
+
+/* Cache maintenance by address needs a translation, and EL1 no permission. */
+static void check_maintained(const char *what, uint64_t address)
+{
+	const hm_va_t va = { address };
+	const struct walk walk = walk_all(hm_machine->cpu, va, R, true, HM_MACHINE_PAGES);
+
+	if (walk.faults || !walk.truth)
+		hm_machine_violation("%s of %#llx may fault: there may be no translation", what,
+				     (unsigned long long)address);
+	else if (walk.stale)
+		hm_machine_violation("stale translation of %#llx after an owed TLBI",
+				     (unsigned long long)address);
+}
+
+/* Whether a DC of this CPU finds it: a store of its own, if it is before it in the cache's eyes (Arm ARM D7.5,
+ * D11.9), and another's that is complete. */
+static bool is_found(const struct hm_machine_version *version)
+{
+	if (version->cpu != hm_machine->cpu)
+		return version->completed != HM_MACHINE_NEVER;
+	return !version->keyed || version->stored < this_cpu()->drained;
+}
+
+void hm_machine_clean(const void *address)
+{
+	const uint32_t words = (uint32_t)line_bytes(hm_machine->config.data_line) / 8;
+	uint32_t where = location(address), i, index;
+	struct hm_machine_cpu *cpu;
+
+	step(HM_INSN_DC_CVAU, "DC CVAU", where, 0);
+	if (where == UINT32_MAX) {
+		hm_machine_violation("DC CVAU outside of the machine's memory");
+		return;
+	}
+	if (hm_machine->linear)
+		check_maintained("DC CVAU", linear_address(where / HM_MACHINE_ENTRIES));
+	where &= ~(words - 1);
+	cpu = this_cpu();
+	if (cpu->clean_count == HM_MACHINE_CLEANS) {
+		hm_machine_violation(
+			"the run is too long for the machine: too many DCs without a DSB");
+		return;
+	}
+	cpu->cleans[cpu->clean_count++] = where;
+	for (i = where; i < where + words; i++)
+		for (index = hm_machine->newest[i]; index;) {
+			struct hm_machine_version *version = &hm_machine->versions[index - 1];
+
+			if (version->cleaned != HM_MACHINE_NEVER)
+				break;
+			if (is_found(version))
+				version->cleaning |= (uint8_t)(1u << hm_machine->cpu);
+			index = version->older;
+		}
+}
+
+/* This CPU's DCs are over: from memory on, nobody finds older contents. */
+static void complete_cleans(struct hm_machine_cpu *cpu)
+{
+	const uint32_t words = (uint32_t)line_bytes(hm_machine->config.data_line) / 8;
+	uint32_t i, index;
+
+	for (; cpu->clean_count; cpu->clean_count--) {
+		const uint32_t where = cpu->cleans[cpu->clean_count - 1];
+
+		for (i = where; i < where + words; i++)
+			for (index = hm_machine->newest[i]; index;) {
+				struct hm_machine_version *version =
+					&hm_machine->versions[index - 1];
+
+				if (version->cleaned != HM_MACHINE_NEVER)
+					break;
+				if (version->cleaning >> hm_machine->cpu & 1)
+					version->cleaned = hm_machine->now;
+				index = version->older;
+			}
+	}
+}
+
+static void invalidate_fetches(uint64_t first, uint64_t bytes)
+{
+	struct hm_machine *m = hm_machine;
+	struct hm_machine_cpu *cpu = this_cpu();
+	struct hm_machine_fetch_invalidation *last =
+		cpu->fetch_last ? &m->fetch_invalidations[cpu->fetch_last - 1] : NULL;
+
+	if (last && bytes && last->bytes && last->first + last->bytes == first) {
+		last->bytes += bytes;
+		return;
+	}
+	if (m->fetch_invalidation_count == HM_MACHINE_FETCH_INVALIDATIONS) {
+		hm_machine_violation("the run is too long for the machine: too many ICs");
+		return;
+	}
+	m->fetch_invalidations[m->fetch_invalidation_count++] =
+		(struct hm_machine_fetch_invalidation){ m->now, HM_MACHINE_NEVER, first, bytes,
+							(uint8_t)m->cpu };
+	cpu->fetch_last = m->fetch_invalidation_count;
+}
+
+void hm_machine_fetch_invalidate(uint64_t va)
+{
+	const uint64_t bytes = line_bytes(hm_machine->config.fetch_line);
+
+	step(HM_INSN_IC_IVAU, "IC IVAU", va, 0);
+	check_maintained("IC IVAU", va);
+	invalidate_fetches(va & ~(bytes - 1), bytes);
+}
+
+void hm_machine_fetch_invalidate_all(void)
+{
+	step(HM_INSN_IC_IALLUIS, "IC IALLUIS", 0, 0);
+	invalidate_fetches(0, 0);
+}
+
+static void complete_fetch_invalidations(struct hm_machine_cpu *cpu)
+{
+	struct hm_machine *m = hm_machine;
+	unsigned int i;
+
+	for (i = cpu->fetch_invalidating; i < m->fetch_invalidation_count; i++) {
+		struct hm_machine_fetch_invalidation *each = &m->fetch_invalidations[i];
+
+		if (each->cpu == m->cpu && each->completed == HM_MACHINE_NEVER)
+			each->completed = m->now;
+	}
+	cpu->fetch_invalidating = m->fetch_invalidation_count;
+	cpu->fetch_last = 0;
 }
 
 /* ---- release ---- */
@@ -1279,11 +1646,13 @@ void hm_machine_release_table(unsigned int number)
 
 /* ---- stores ---- */
 
-/* A leaf that is live, or becomes so, has a size that its level has. */
+/* A leaf that is live, or becomes so, has a size that its level has, and is not writable and executable. */
 static void check_shape(uint64_t value, unsigned int level, uint64_t va)
 {
 	if (!is_leaf(value, level))
 		return;
+	if (is_writable_code(value))
+		report_writable_code(va);
 	if (level ? level > BLOCK_LEVEL : !(value & TABLE))
 		hm_machine_violation("a block at %#llx that no level has", (unsigned long long)va);
 	else if (value & ADDRESS & (level_bytes(level) - 1))
@@ -1581,9 +1950,15 @@ static void note_size(uint32_t where, uint64_t value)
 				      [index / HM_MACHINE_SMALLEST_GROUP] = true;
 }
 
+/* Of a word, as instructions. */
+#define LOW 1u
+#define HIGH 2u
+#define BOTH 3u
+
 /* What a store leaves, by what this CPU's barriers say of it. A keyed one is ordered by a GCSB alone, and may
  * be seen from the last one on (Arm ARM D11.9); but for what waits for a DSB. */
-static void make_version(struct hm_machine_version *version, uint64_t value, bool keyed)
+static void make_version(struct hm_machine_version *version, uint64_t value, bool keyed,
+			 unsigned int halves)
 {
 	const struct hm_machine_cpu *cpu = this_cpu();
 
@@ -1596,7 +1971,9 @@ static void make_version(struct hm_machine_version *version, uint64_t value, boo
 	version->left = keyed ? HM_MACHINE_NEVER : hm_machine->now;
 	version->cpu = (uint8_t)hm_machine->cpu;
 	version->who = who();
-	version->seen = 0;
+	version->cleaned = HM_MACHINE_NEVER;
+	version->seen = version->cleaning = 0;
+	version->halves = (uint8_t)halves;
 	version->keyed = keyed;
 }
 
@@ -1621,7 +1998,7 @@ static void check_coherence(uint32_t where, const struct hm_machine_version *sto
 		where % HM_MACHINE_ENTRIES, where / HM_MACHINE_ENTRIES);
 }
 
-static void store(uint32_t where, uint64_t value, bool keyed)
+static void store(uint32_t where, uint64_t value, bool keyed, unsigned int halves)
 {
 	struct hm_machine *m = hm_machine;
 	unsigned int page = where / HM_MACHINE_ENTRIES, level = m->table_level[page];
@@ -1631,7 +2008,7 @@ static void store(uint32_t where, uint64_t value, bool keyed)
 		hm_machine_violation("the run is too long for the machine: too many stores");
 		return;
 	}
-	make_version(version, value, keyed);
+	make_version(version, value, keyed, halves);
 	check_coherence(where, version);
 	if (level--)
 		check_live_store(where, level, version);
@@ -1761,7 +2138,27 @@ void hm_machine_store(uint64_t *address, uint64_t value)
 		return;
 	}
 	check_linear(where, W);
-	store(where, value, false);
+	store(where, value, false, BOTH);
+}
+
+/* Four bytes of a word, which is what else it was. */
+void hm_machine_store32(uint32_t *address, uint32_t value)
+{
+	const bool high = (uintptr_t)address & 4;
+	const uint32_t where = location((const uint64_t *)((uintptr_t)address & ~(uintptr_t)7));
+	uint64_t word;
+
+	step(HM_INSN_STR32, "store of four bytes", where, value);
+	if (where == UINT32_MAX || ((uintptr_t)address & 3)) {
+		hm_machine_violation("a store of four bytes that is not aligned, or outside of the "
+				     "machine's memory");
+		return;
+	}
+	check_linear(where, W);
+	word = current(where);
+	word = high ? (word & UINT32_MAX) | (uint64_t)value << 32
+		    : (word & ~(uint64_t)UINT32_MAX) | value;
+	store(where, word, false, high ? HIGH : LOW);
 }
 
 /* What its thread did before, and whatever that was told, is before a keyed store only by a GCSB of the same
@@ -1798,7 +2195,7 @@ void hm_machine_keyed_store(uint64_t *address, uint64_t value)
 		hm_machine_violation("a keyed store on a machine without FEAT_GCS");
 	check_linear(where, K);
 	check_keyed_order(where);
-	store(where, value, true);
+	store(where, value, true, BOTH);
 }
 
 uint64_t hm_machine_compare_exchange(uint64_t *address, uint64_t expected, uint64_t desired)
@@ -1814,7 +2211,7 @@ uint64_t hm_machine_compare_exchange(uint64_t *address, uint64_t expected, uint6
 	check_linear(where, W);
 	found = load(address, where);
 	if (found == expected)
-		store(where, desired, false);
+		store(where, desired, false, BOTH);
 	return found;
 }
 
@@ -1877,6 +2274,8 @@ void hm_machine_dsb(enum hm_insn_kind kind)
 	cpu->dsb = m->now;
 	complete_invalidations(cpu, false);
 	cpu->invalidating = m->invalidation_count;
+	complete_cleans(cpu);
+	complete_fetch_invalidations(cpu);
 	advance(m->cpu, 2);
 }
 
@@ -2080,6 +2479,7 @@ void hm_machine_start(struct hm_machine *machine, const struct hm_machine_config
 			clear_page(machine, i);
 	machine->sizes = machine->locals = false;
 	machine->version_count = machine->invalidation_count = machine->events = 0;
+	machine->fetch_invalidation_count = 0;
 	machine->config = *config;
 	machine->random = config->seed * 2 + 1; /* never 0, where the generator would stay */
 	hm_machine = machine;
@@ -2101,6 +2501,8 @@ static void settle_cpu(struct hm_machine_cpu *cpu)
 	cpu->opened = hm_machine->now;
 	cpu->incomplete = cpu->staying = hm_machine->version_count;
 	cpu->invalidating = hm_machine->invalidation_count;
+	cpu->clean_count = cpu->fetch_last = 0;
+	cpu->fetch_invalidating = hm_machine->fetch_invalidation_count;
 }
 
 void hm_machine_settle(void)
@@ -2109,7 +2511,7 @@ void hm_machine_settle(void)
 	unsigned int i;
 
 	for (i = 0; i < m->version_count; i++)
-		m->versions[i].completed = m->versions[i].left = m->now;
+		m->versions[i].completed = m->versions[i].left = m->versions[i].cleaned = m->now;
 	m->now++;
 	/* An invalidation of everything, by nobody in particular. */
 	m->locals = false;
@@ -2117,6 +2519,9 @@ void hm_machine_settle(void)
 	m->invalidations[0] = (struct hm_machine_invalidation){ .issued = m->now,
 								.completed = m->now - 1,
 								.tables = true };
+	m->fetch_invalidation_count = 1;
+	m->fetch_invalidations[0] =
+		(struct hm_machine_fetch_invalidation){ .issued = m->now, .completed = m->now - 1 };
 	for (i = 0; i < HM_MACHINE_CPUS; i++)
 		settle_cpu(&m->cpus[i]);
 }

@@ -38,8 +38,12 @@
  * SIZES    A contiguous entry (bit 52) may be held for all of its group, blocks and tables may replace one
  *          another from BBM level 2 on, and a TLBI with a level hint takes leaves of that level alone. The
  *          granule is the build's: HM_PORT_ARM64_PAGE_SHIFT, for machine.c too.
+ * CODE     What is stored by these instructions is found by fetches once it is cleaned to the point of
+ *          unification, invalidated where it executes, each completed by a DSB, and the CPU that fetches has had a
+ *          context synchronisation event (Arm ARM B2.7.4); until then any of the contents since the last
+ *          invalidation is. No leaf is writable and executable.
  * NOT HERE Loads and stores of plain memory, and loads of entries but for keyed stores, are in order. User
- *          mode and instruction fetch have no rules yet: see "To be added" in ports/hosted/README.md.
+ *          mode has no rules yet: see "To be added" in ports/hosted/README.md.
  * STATE    struct hm_machine, the caller's, large, all-zero before its first start; one runs at a time in a
  *          host thread.
  */
@@ -66,6 +70,9 @@
 #define HM_MACHINE_SMALLEST_GROUP 16 /* entries that the contiguous bit makes one, at the least */
 #define HM_MACHINE_VERSIONS (128 * HM_MACHINE_ENTRIES) /* stores to tables that one run may do */
 #define HM_MACHINE_INVALIDATIONS 16384 /* TLBIs that one run may do */
+#define HM_MACHINE_FETCH_INVALIDATIONS 8192 /* ICs, of consecutive lines at once */
+#define HM_MACHINE_CLEANS (4 * HM_MACHINE_ENTRIES) /* DCs that a CPU may do without a DSB */
+#define HM_MACHINE_FETCHED 8 /* instructions at one address that are looked at */
 #define HM_MACHINE_LOADS 16 /* last ones of a CPU that a keyed store is checked against */
 #define HM_MACHINE_TRACE 64 /* last events, for the report */
 #define HM_MACHINE_STACK (64 * 1024)
@@ -82,6 +89,11 @@ struct hm_machine_config {
 	 * contiguous bit; 2: blocks and tables too. A conflict abort may come until the TLBI, but for 3: none
 	 * comes. */
 	unsigned int bbm_level;
+	/* CTR_EL0: whether fetches find what was stored without cleaning data caches to the point of
+	 * unification, without invalidating instruction caches (IDC, DIC); and bytes of a line of either, 0:
+	 * 64. */
+	bool idc, dic;
+	unsigned int data_line, fetch_line;
 	/* Pages of memory that follow each other; the next as many begin where the next of the largest blocks
 	 * does, so that each such bank can be a block of the linear map by itself. 0: all follow each
 	 * other. */
@@ -112,10 +124,13 @@ struct hm_machine_version {
 	/* The CPU's stores up to then, ordinary and keyed, are seen by whoever sees this one. */
 	uint64_t plain_before, keyed_before;
 	uint64_t left; /* at once, or keyed, the first GCSB of the CPU after it; NEVER: not yet */
+	uint64_t cleaned; /* no fetch from memory finds what was there before; NEVER: not yet */
 	uint32_t older; /* the version before, + 1; 0: this is the oldest */
 	uint8_t cpu;
 	uint8_t who; /* thread, and how deep in exceptions it was */
 	uint8_t seen; /* bit n: a load of CPU n has found it, though nothing ordered it */
+	uint8_t cleaning; /* bit n: a DC of CPU n took it, and a DSB is due */
+	uint8_t halves; /* bit n: it stored instruction n of the two */
 	bool keyed;
 };
 
@@ -128,6 +143,14 @@ struct hm_machine_invalidation {
 	uint8_t hint; /* the level of leaves that it names + 1, 0: it names none */
 	bool tables; /* walk caches too */
 	bool local; /* of that CPU only */
+};
+
+/* Of instruction caches: IC IVAU, one for lines that follow each other, and IC IALLUIS. */
+struct hm_machine_fetch_invalidation {
+	uint64_t issued; /* the first of them */
+	uint64_t completed; /* by a DSB ISH of that CPU; NEVER: not yet */
+	uint64_t first, bytes; /* no bytes: everything */
+	uint8_t cpu;
 };
 
 enum hm_machine_register {
@@ -170,7 +193,12 @@ struct hm_machine_cpu {
 	unsigned int incomplete, staying, invalidating;
 	struct hm_machine_entry_load loads[HM_MACHINE_LOADS];
 	unsigned int load_count; /* ever */
+	uint32_t cleans[HM_MACHINE_CLEANS]; /* first entries of lines, since the last DSB ISH */
+	unsigned int clean_count;
+	/* Of instruction caches, the last invalidation since then + 1, 0: none; and those before are complete. */
+	unsigned int fetch_last, fetch_invalidating;
 	struct hm_machine_thread *thread; /* that runs, NULL: none */
+	bool signalled; /* by hm_machine_signal(), and has not taken it */
 };
 
 struct hm_machine_thread {
@@ -226,6 +254,8 @@ struct hm_machine {
 	unsigned int version_count;
 	struct hm_machine_invalidation invalidations[HM_MACHINE_INVALIDATIONS];
 	unsigned int invalidation_count;
+	struct hm_machine_fetch_invalidation fetch_invalidations[HM_MACHINE_FETCH_INVALIDATIONS];
+	unsigned int fetch_invalidation_count;
 	struct hm_machine_event trace[HM_MACHINE_TRACE];
 	unsigned int events; /* ever; the trace holds the last ones */
 	_Alignas(HM_MACHINE_PAGE_BYTES) hm_pte_t memory[HM_MACHINE_PAGES][HM_MACHINE_ENTRIES];
@@ -267,6 +297,16 @@ void hm_machine_stray(unsigned int number);
 /* Does the access and takes what comes: one of the possible outcomes, by chance, without complaint.
  * For code that handles the fault. */
 enum hm_machine_outcome hm_machine_try(hm_va_t va, enum hm_access access);
+/* Relies on the instruction at that address: it is executed, whatever translation the CPU may hold, and is that
+ * one, whatever it may have fetched. A fault, if the tables say so. */
+enum hm_machine_outcome hm_machine_fetch(hm_va_t va, uint32_t expected);
+/* The same at this moment: nobody else goes on before, for who has just looked at what is expected. */
+enum hm_machine_outcome hm_machine_fetch_now(hm_va_t va, uint32_t expected);
+/* Executes what may be there, by chance, as hm_machine_try(); which may be several only where all of them may
+ * be replaced while they are executed (Arm ARM B2.2.5). */
+enum hm_machine_outcome hm_machine_fetch_try(hm_va_t va, uint32_t *instruction);
+/* Whether that instruction is among those that this CPU may execute there now; nothing happens. */
+bool hm_machine_may_fetch(hm_va_t va, uint32_t instruction);
 /* Whether a fault, a translation fault at a level, or a success is among the possible outcomes now;
  * nothing happens. */
 bool hm_machine_may_fault(hm_va_t va, enum hm_access access);
@@ -295,6 +335,10 @@ void hm_machine_switch(void);
 void hm_machine_pass(void);
 /* That, and an interrupt may come. All instructions begin with it; code between them may have more. */
 void hm_machine_point(void);
+/* An interrupt for that CPU, which it takes at its next point with interrupts unmasked, whatever
+ * config.interrupt says; or if it has no thread, at once. And whether it has not taken it yet. */
+void hm_machine_signal(unsigned int cpu);
+bool hm_machine_is_signalled(unsigned int cpu);
 /* An exception is taken, and returned from: each is a context synchronisation event. */
 void hm_machine_fault(void);
 void hm_machine_fault_return(void);
@@ -310,6 +354,7 @@ unsigned int hm_machine_thread_number(void);
 /* ---- for machine/arm64/insn.h ---- */
 uint64_t hm_machine_load(const uint64_t *address);
 void hm_machine_store(uint64_t *address, uint64_t value);
+void hm_machine_store32(uint32_t *address, uint32_t value);
 void hm_machine_keyed_store(uint64_t *address, uint64_t value);
 uint64_t hm_machine_compare_exchange(uint64_t *address, uint64_t expected, uint64_t desired);
 void hm_machine_dsb(enum hm_insn_kind kind);
@@ -318,6 +363,12 @@ void hm_machine_gcsb(void);
 void hm_machine_isb(void);
 void hm_machine_tlbi(enum hm_insn_kind kind, uint64_t operand);
 void hm_machine_dsb_nsh(void);
+/* DC CVAU of the line of that memory, by the linear map; IC IVAU of the line of that address where it executes;
+ * IC IALLUIS; CTR_EL0. */
+void hm_machine_clean(const void *address);
+void hm_machine_fetch_invalidate(uint64_t va);
+void hm_machine_fetch_invalidate_all(void);
+uint64_t hm_machine_ctr(void);
 uint64_t hm_machine_register(enum hm_machine_register which);
 void hm_machine_write_register(enum hm_machine_register which, uint64_t value);
 void hm_machine_bug(const char *message);

@@ -22,6 +22,9 @@
 #define HM_PGTABLE_POOL_TYPES_ONLY
 #include <hardmap/pgtable_pool.h>
 #undef HM_PGTABLE_POOL_TYPES_ONLY
+#define HM_ROX_CACHE_TYPES_ONLY
+#include <hardmap/rox_cache.h>
+#undef HM_ROX_CACHE_TYPES_ONLY
 
 #define HM_PORT_PGTABLE_LEVELS 3
 #define HM_PORT_PGTABLE_ENTRIES 32
@@ -351,4 +354,28 @@ void hm_port_pgtable_pool_unpin(struct hm_pgtable_pool *pool);
 struct hm_pgtable_pool_magazine *hm_port_pgtable_pool_magazine(struct hm_pgtable_pool *pool,
 							       unsigned int cpu);
 bool hm_port_pgtable_pool_fence(struct hm_pgtable_pool *pool);
+
+/* ---- rox_cache.h: small blocks, and the kernel of tests/contract/rox_kernel.c, which has caches too ---- */
+
+#define HM_PORT_ROX_CACHE_BLOCK_SHIFT 13
+#define HM_PORT_ROX_CACHE_TRAP UINT64_C(0xf1f2f3f4f5f6f7f8)
+bool hm_port_rox_cache_memory(struct hm_rox_cache *cache, const struct hm_rox_cache_arena *arena,
+			      unsigned int blocks, hm_va_t *code);
+void hm_port_rox_cache_give(struct hm_rox_cache *cache, hm_va_t block);
+hm_pte_t *hm_port_rox_cache_at(const struct hm_rox_cache *cache, hm_va_t code);
+int hm_port_rox_cache_alias(struct hm_rox_cache *cache, hm_va_t code, uint64_t bytes,
+			    enum hm_rox_cache_alias alias);
+int hm_port_rox_cache_execute(struct hm_rox_cache *cache, hm_va_t block, bool executable);
+bool hm_port_rox_cache_synchronise(struct hm_rox_cache *cache);
+struct hm_rox_cache_range *hm_port_rox_cache_range_alloc(struct hm_rox_cache *cache);
+void hm_port_rox_cache_range_free(struct hm_rox_cache *cache, struct hm_rox_cache_range *range);
+void hm_port_rox_cache_lock(struct hm_rox_cache *cache);
+void hm_port_rox_cache_unlock(struct hm_rox_cache *cache);
+bool hm_port_rox_cache_grow_lock(struct hm_rox_cache *cache);
+void hm_port_rox_cache_grow_unlock(struct hm_rox_cache *cache);
+bool hm_port_rox_cache_window_lock(struct hm_rox_cache *cache);
+void hm_port_rox_cache_window_unlock(struct hm_rox_cache *cache);
+void hm_port_code_clean(const hm_pte_t *alias, uint64_t bytes);
+void hm_port_code_invalidate(hm_va_t code, uint64_t bytes);
+void hm_port_code_patch(uint32_t *alias, uint32_t instruction);
 #endif

@@ -16,6 +16,9 @@
 #define HM_PGTABLE_POOL_TYPES_ONLY
 #include <hardmap/pgtable_pool.h>
 #undef HM_PGTABLE_POOL_TYPES_ONLY
+#define HM_ROX_CACHE_TYPES_ONLY
+#include <hardmap/rox_cache.h>
+#undef HM_ROX_CACHE_TYPES_ONLY
 
 void environment_bug(const char *message);
 extern struct hm_context *environment_context;
@@ -30,6 +33,7 @@ void environment_mend(hm_va_t va, uint64_t bytes);
 extern unsigned int environment_bbm_level;
 extern hm_pa_t environment_pool_root;
 extern struct hm_pgtable_pool_magazine environment_magazine;
+extern uint64_t environment_ctr;
 
 #define HM_BUG(message) environment_bug(message)
 #define HM_PORT_ARM64_PAGE_SHIFT 12
@@ -134,10 +138,34 @@ static inline struct hm_pgtable_pool_magazine *hm_port_pgtable_pool_magazine(
 	return cpu ? (struct hm_pgtable_pool_magazine *)0 : &environment_magazine;
 }
 
+#define HM_PORT_ROX_CACHE_BLOCK_SHIFT 21
+bool hm_port_rox_cache_memory(struct hm_rox_cache *cache, const struct hm_rox_cache_arena *arena,
+			      unsigned int blocks, hm_va_t *code);
+void hm_port_rox_cache_give(struct hm_rox_cache *cache, hm_va_t block);
+hm_pte_t *hm_port_rox_cache_at(const struct hm_rox_cache *cache, hm_va_t code);
+int hm_port_rox_cache_alias(struct hm_rox_cache *cache, hm_va_t code, uint64_t bytes,
+			    enum hm_rox_cache_alias alias);
+int hm_port_rox_cache_execute(struct hm_rox_cache *cache, hm_va_t block, bool executable);
+bool hm_port_rox_cache_synchronise(struct hm_rox_cache *cache);
+struct hm_rox_cache_range *hm_port_rox_cache_range_alloc(struct hm_rox_cache *cache);
+void hm_port_rox_cache_range_free(struct hm_rox_cache *cache, struct hm_rox_cache_range *range);
+void hm_port_rox_cache_lock(struct hm_rox_cache *cache);
+void hm_port_rox_cache_unlock(struct hm_rox_cache *cache);
+bool hm_port_rox_cache_grow_lock(struct hm_rox_cache *cache);
+void hm_port_rox_cache_grow_unlock(struct hm_rox_cache *cache);
+bool hm_port_rox_cache_window_lock(struct hm_rox_cache *cache);
+void hm_port_rox_cache_window_unlock(struct hm_rox_cache *cache);
+
+static inline uint64_t hm_port_arm64_ctr(void)
+{
+	return environment_ctr;
+}
+
 #define HM_PORT_KPKEYS_BASE 0
 #define HM_PORT_KPKEYS_LEVELS(LEVEL)
 
 #include <arm64/barrier.h>
+#include <arm64/code.h>
 #include <arm64/fault.h>
 #include <arm64/gcs.h>
 #include <arm64/poe.h>

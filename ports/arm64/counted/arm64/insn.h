@@ -13,6 +13,7 @@
 #define hm_insn_stp hm_insn_stp_
 #define hm_insn_cas hm_insn_cas_
 #define hm_insn_gcsstr hm_insn_gcsstr_
+#define hm_insn_str32 hm_insn_str32_
 #define hm_insn_dsb_ishst hm_insn_dsb_ishst_
 #define hm_insn_dsb_ish hm_insn_dsb_ish_
 #define hm_insn_dmb_ishst hm_insn_dmb_ishst_
@@ -26,12 +27,16 @@
 #define hm_insn_tlbi_rvaale1is hm_insn_tlbi_rvaale1is_
 #define hm_insn_tlbi_vmalle1 hm_insn_tlbi_vmalle1_
 #define hm_insn_msr_por_el1 hm_insn_msr_por_el1_
+#define hm_insn_dc_cvau hm_insn_dc_cvau_
+#define hm_insn_ic_ivau hm_insn_ic_ivau_
+#define hm_insn_ic_ialluis hm_insn_ic_ialluis_
 #include "../../insn.h"
 #undef hm_insn_ldr
 #undef hm_insn_str
 #undef hm_insn_stp
 #undef hm_insn_cas
 #undef hm_insn_gcsstr
+#undef hm_insn_str32
 #undef hm_insn_dsb_ishst
 #undef hm_insn_dsb_ish
 #undef hm_insn_dmb_ishst
@@ -45,6 +50,9 @@
 #undef hm_insn_tlbi_rvaale1is
 #undef hm_insn_tlbi_vmalle1
 #undef hm_insn_msr_por_el1
+#undef hm_insn_dc_cvau
+#undef hm_insn_ic_ivau
+#undef hm_insn_ic_ialluis
 
 void hm_insn_count(enum hm_insn_kind kind);
 
@@ -77,6 +85,12 @@ static inline void hm_insn_gcsstr(uint64_t *address, uint64_t value)
 {
 	hm_insn_count(HM_INSN_GCSSTR);
 	hm_insn_gcsstr_(address, value);
+}
+
+static inline void hm_insn_str32(uint32_t *address, uint32_t value)
+{
+	hm_insn_count(HM_INSN_STR32);
+	hm_insn_str32_(address, value);
 }
 
 static inline void hm_insn_dsb_ishst(void)
@@ -155,5 +169,23 @@ static inline void hm_insn_msr_por_el1(uint64_t value)
 {
 	hm_insn_count(HM_INSN_MSR_POR_EL1);
 	hm_insn_msr_por_el1_(value);
+}
+
+static inline void hm_insn_dc_cvau(const void *address)
+{
+	hm_insn_count(HM_INSN_DC_CVAU);
+	hm_insn_dc_cvau_(address);
+}
+
+static inline void hm_insn_ic_ivau(uint64_t address)
+{
+	hm_insn_count(HM_INSN_IC_IVAU);
+	hm_insn_ic_ivau_(address);
+}
+
+static inline void hm_insn_ic_ialluis(void)
+{
+	hm_insn_count(HM_INSN_IC_IALLUIS);
+	hm_insn_ic_ialluis_();
 }
 #endif

@@ -36,6 +36,11 @@ static inline void hm_insn_gcsstr(uint64_t *address, uint64_t value)
 	hm_machine_keyed_store(address, value);
 }
 
+static inline void hm_insn_str32(uint32_t *address, uint32_t value)
+{
+	hm_machine_store32(address, value);
+}
+
 static inline uint64_t hm_insn_cas(uint64_t *address, uint64_t expected, uint64_t desired)
 {
 	return hm_machine_compare_exchange(address, expected, desired);
@@ -104,6 +109,26 @@ static inline void hm_insn_tlbi_vmalle1(void)
 static inline void hm_insn_dsb_nsh(void)
 {
 	hm_machine_dsb_nsh();
+}
+
+static inline void hm_insn_dc_cvau(const void *address)
+{
+	hm_machine_clean(address);
+}
+
+static inline void hm_insn_ic_ivau(uint64_t address)
+{
+	hm_machine_fetch_invalidate(address);
+}
+
+static inline void hm_insn_ic_ialluis(void)
+{
+	hm_machine_fetch_invalidate_all();
+}
+
+static inline uint64_t hm_insn_mrs_ctr_el0(void)
+{
+	return hm_machine_ctr();
 }
 
 static inline uint64_t hm_insn_mrs_por_el1(void)
