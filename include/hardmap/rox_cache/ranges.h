@@ -154,8 +154,11 @@ static inline struct hm_rox_cache_range *hm_rox_pop_(struct hm_rox_cache_range *
 {
 	struct hm_rox_cache_range *range = *list;
 
-	if (range)
-		hm_rox_unlink_(range);
+	if (range) {
+		*list = range->next;
+		if (range->next)
+			range->next->link = list;
+	}
 	return range;
 }
 
