@@ -9,8 +9,8 @@
  *          comes, is never less than those below it. Gaps that meet are one.
  *
  *          A gap that contains whole blocks is in a list of its arena too: what the shrinker takes from. To
- *          take a block out of the middle of a gap needs two ranges more, where no memory may be asked for: so
- *          a block brings two, to spare.
+ *          take a block out of the middle of a gap needs two ranges more, where no memory may be asked for:
+ *          so a block brings two, to spare.
  *
  *          Who changes or reads any of this has the cache's lock; but a range that is being written or filled
  *          with traps is its writer's, as its state says. */
@@ -321,8 +321,8 @@ static inline struct hm_rox_cache_range *hm_rox_cut_(struct hm_rox_cache *cache,
 #define HM_ROX_TRIES_ 8
 
 /*
- * Where in the arena that many bytes have their place, so aligned: the best fit. Of alignments beyond a granule
- * the best of some gaps that may do, then of those that must. NULL: there is none.
+ * Where in the arena that many bytes have their place, so aligned: the best fit. Of alignments beyond a
+ * granule the best of some gaps that may do, then of those that must. NULL: there is none.
  */
 static inline struct hm_rox_cache_range *hm_rox_fit_(struct hm_rox_cache *cache,
 						     const struct hm_rox_cache_arena *arena,

@@ -11,7 +11,7 @@
 #define HM_PORT_ARM64_PAGE_SHIFT 12
 static inline bool hm_port_arm64_has_store_keys(void)
 {
-	return false;
+	return HM_PORT_KEY_STYLE == HM_KEY_STYLE_STORE;
 }
 #include <arm64/barrier.h>
 #include <arm64/fault.h>
