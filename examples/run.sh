@@ -3,8 +3,9 @@
 #
 # run.sh [-g 4k|16k|64k] [-k store|window|none] [-p PROCESSOR] [TRACE] -- builds the example kernel and boots it in
 # QEMU. There it locks its page tables, and what its pool of them knows, and tries stray stores to both; splits, changes
-# and collapses the linear map that it runs on; then replays a recorded page-table trace (default:
-# tests/data/qemu-build.ptt.xz) while a thread reclaims memory from the pool, and says what the library did for it.
+# and collapses the linear map that it runs on; loads, calls, patches and frees code; then replays a recorded page-table
+# trace (default: tests/data/qemu-build.ptt.xz) while a thread reclaims memory from the pool, and says what the library
+# did for it.
 # Installs what is missing on a Debian 12 machine.
 #
 # -k chooses the emulator, by what its CPU locks page tables with:

@@ -3,6 +3,7 @@
 #ifndef KERNEL_CPU_H
 #define KERNEL_CPU_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define sysreg_read(name)                                          \
@@ -49,6 +50,11 @@ static inline uint64_t irq_save(void)
 static inline void irq_restore(uint64_t flags)
 {
 	__asm__ volatile("msr daif, %0" : : "r"(flags) : "memory");
+}
+
+static inline bool irq_masked(void)
+{
+	return sysreg_read(daif) & 0x80;
 }
 
 /* A hint that this CPU is in a loop that waits for another CPU. */

@@ -6,6 +6,7 @@
 
 #include <hardmap/pgtable.h>
 
+#include "code_cache.h"
 #include "cpu.h"
 #include "gic.h"
 #include "irq_window.h"
@@ -17,7 +18,8 @@
 
 #define ESR_EC(esr) ((esr) >> 26 & 0x3f)
 #define ESR_EC_UNDEFINED 0x00
-#define ESR_EC_DATA_ABORT 0x25 /* without a change of exception level */
+#define ESR_EC_INSTRUCTION_ABORT 0x21 /* these two without a change of exception level */
+#define ESR_EC_DATA_ABORT 0x25
 #define ESR_EC_BRK 0x3c
 #define ESR_WNR (1 << 6)
 #define ESR_FSC_LEVEL_MASK 0x3c
@@ -50,16 +52,32 @@ void hm_arm64_exception_pop(hm_context_exception_t interrupted)
 }
 
 /* Whether the fault is the answer to exception_try_*(): then its access, one instruction, is passed
- * over; or one that this CPU lacks, for keys that it does not have. */
+ * over; or one that this CPU lacks, for keys that it does not have; and a call returns. */
 static bool was_tried(struct exception_frame *frame, uint64_t esr, uint64_t far)
 {
 	struct thread *self = thread_current();
 
-	if (!self->try_address || (ESR_EC(esr) != ESR_EC_UNDEFINED &&
-				   (ESR_EC(esr) != ESR_EC_DATA_ABORT || self->try_address != far)))
+	if (!self->try_address)
 		return false;
+	switch (ESR_EC(esr)) {
+	case ESR_EC_DATA_ABORT:
+		if (self->try_address != far)
+			return false;
+		frame->elr += 4;
+		break;
+	case ESR_EC_UNDEFINED:
+		frame->elr += 4;
+		break;
+	case ESR_EC_INSTRUCTION_ABORT:
+	case ESR_EC_BRK:
+		if (self->try_address != frame->elr)
+			return false;
+		frame->elr = frame->x[30];
+		break;
+	default:
+		return false;
+	}
 	self->try_syndrome = esr;
-	frame->elr += 4;
 	return true;
 }
 
@@ -90,13 +108,31 @@ uint64_t exception_try_load(uint64_t address)
 	return self->try_syndrome;
 }
 
+uint64_t exception_try_call(uint64_t address)
+{
+	struct thread *self = thread_current();
+	const uint64_t outer = self->try_address;
+
+	self->try_syndrome = 0;
+	self->try_address = address;
+	((void (*)(void))address)();
+	self->try_address = outer;
+	return self->try_syndrome;
+}
+
 void exception_sync(struct exception_frame *frame)
 {
 	uint64_t esr = sysreg_read(esr_el1);
 	const hm_va_t far = { sysreg_read(far_el1) };
 
+	if (ESR_EC(esr) == ESR_EC_BRK && code_cache_covers(frame->elr))
+		console_printf("  trap: BRK #0x%x at %lx, called from %lx by thread %s\n",
+			       (unsigned int)(esr & 0xffff), (unsigned long)frame->elr,
+			       (unsigned long)frame->x[30] - 4, thread_current()->name);
 	if (was_tried(frame, esr, far.val))
 		return;
+	if (ESR_EC(esr) == ESR_EC_BRK && code_cache_covers(frame->elr))
+		die(frame, "there is no code", VECTOR_SYNC);
 	if (ESR_EC(esr) == ESR_EC_BRK) {
 		protect_in_exception();
 		frame->elr += 4;
@@ -130,6 +166,9 @@ void exception_irq(struct exception_frame *frame)
 		stat_add(STAT_MIGRATIONS_IN_SECTION, in_section && self->migrations != migrations);
 	} else if (gic_id(iar) == PROTECT_SGI_ATTACK) {
 		protect_in_interrupt();
+		gic_end(iar);
+	} else if (gic_id(iar) == CODE_SGI_SYNCHRONISE) {
+		code_cache_synchronise_cpu();
 		gic_end(iar);
 	} else if (gic_id(iar) == PROTECT_SGI_STOP) {
 		gic_end(iar);

@@ -58,11 +58,15 @@ void exception_irq(struct exception_frame *frame);
 
 /*
  * One store or load of 64 bits that may fault: 0 if it did not, else the syndrome (ESR_EL1) of its
- * fault, and nothing was stored. This is the only access whose fault the kernel survives; while it
+ * fault, and nothing was stored. These are the only accesses whose fault the kernel survives; while one
  * lasts, the thread's `try_address` says which it is.
  */
 uint64_t exception_try_store(uint64_t address, uint64_t value);
 uint64_t exception_try_load(uint64_t address);
+
+/* The same for a call of a function without arguments, whose first instruction may not be there, or be a
+ * BRK. */
+uint64_t exception_try_call(uint64_t address);
 
 /* Any other vector, by its number: this kernel has no use for FIQs, SErrors or EL0. */
 void exception_unexpected(struct exception_frame *frame, unsigned vector);

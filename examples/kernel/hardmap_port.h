@@ -20,6 +20,9 @@
 #define HM_PGTABLE_POOL_TYPES_ONLY
 #include <hardmap/pgtable_pool.h>
 #undef HM_PGTABLE_POOL_TYPES_ONLY
+#define HM_ROX_CACHE_TYPES_ONLY
+#include <hardmap/rox_cache.h>
+#undef HM_ROX_CACHE_TYPES_ONLY
 
 #define HM_BUG(message) kernel_bug(message)
 #define HM_PORT_ARM64_PAGE_SHIFT PAGE_SHIFT
@@ -84,6 +87,30 @@ struct hm_pgtable_pool_magazine *hm_port_pgtable_pool_magazine(struct hm_pgtable
 							       unsigned int cpu);
 bool hm_port_pgtable_pool_fence(struct hm_pgtable_pool *pool);
 
+/* Code: code_cache.c. Blocks as those. */
+#define HM_PORT_ROX_CACHE_BLOCK_SHIFT (PAGE_SHIFT + HM_PORT_PGTABLE_POOL_ORDER)
+bool hm_port_rox_cache_memory(struct hm_rox_cache *cache, const struct hm_rox_cache_arena *arena,
+			      unsigned int n, hm_va_t *blocks);
+void hm_port_rox_cache_give(struct hm_rox_cache *cache, hm_va_t block);
+hm_pte_t *hm_port_rox_cache_at(const struct hm_rox_cache *cache, hm_va_t code);
+int hm_port_rox_cache_alias(struct hm_rox_cache *cache, hm_va_t code, uint64_t bytes,
+			    enum hm_rox_cache_alias alias);
+int hm_port_rox_cache_execute(struct hm_rox_cache *cache, hm_va_t block, bool executable);
+bool hm_port_rox_cache_synchronise(struct hm_rox_cache *cache);
+struct hm_rox_cache_range *hm_port_rox_cache_range_alloc(struct hm_rox_cache *cache);
+void hm_port_rox_cache_range_free(struct hm_rox_cache *cache, struct hm_rox_cache_range *range);
+void hm_port_rox_cache_lock(struct hm_rox_cache *cache);
+void hm_port_rox_cache_unlock(struct hm_rox_cache *cache);
+bool hm_port_rox_cache_grow_lock(struct hm_rox_cache *cache);
+void hm_port_rox_cache_grow_unlock(struct hm_rox_cache *cache);
+bool hm_port_rox_cache_window_lock(struct hm_rox_cache *cache);
+void hm_port_rox_cache_window_unlock(struct hm_rox_cache *cache);
+
+static inline uint64_t hm_port_arm64_ctr(void)
+{
+	return mmu_ctr;
+}
+
 static inline unsigned int hm_port_bbm_level(void)
 {
 	return hm_arm64_bbm_system(&mmu_bbm);
@@ -114,6 +141,7 @@ static inline unsigned int hm_port_key_style(void)
 }
 
 #include <arm64/barrier.h>
+#include <arm64/code.h>
 #include <arm64/fault.h>
 #include <arm64/gcs.h>
 #include <arm64/poe.h>

@@ -40,6 +40,10 @@
 #define WINDOW_BASE 0xffff800000000000
 #define WINDOW_SLOTS 16384
 
+/* Where code that is loaded executes, and for how many blocks of it there is room. */
+#define CODE_BASE 0xffffc00000000000
+#define CODE_BLOCKS 8
+
 /* At most 8: a GICv2 SGI target list has one bit for each CPU. */
 #define MAX_CPUS 4
 

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * main.c -- starts the CPUs; has the linear map split and collapsed under them; has the trace
- * replayed while timer interrupts preempt the threads and memory is reclaimed, and says what that cost
+ * main.c -- starts the CPUs; has the linear map split and collapsed under them, and code loaded; has the
+ * trace replayed while timer interrupts preempt the threads and memory is reclaimed, and says what that cost
  * and what it would have cost without batching. Ends the machine with status 0 if all was right.
  */
 #include <hardmap/pgtable.h>
 
+#include "code.h"
+#include "code_cache.h"
 #include "cost.h"
 #include "cpu.h"
 #include "gic.h"
@@ -154,9 +156,11 @@ static void keep(void *argument)
 	bool ok;
 
 	window_init();
+	code_cache_init(cpus_up);
 	protect_demonstrate(cpus_up);
 	cost_report(cpus_up);
 	linear_demonstrate(cpus_up);
+	code_demonstrate(cpus_up);
 	reclaim_attack();
 	tables_reclaim();
 	insn_count_reset();

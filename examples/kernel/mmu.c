@@ -32,6 +32,7 @@ static unsigned int boot_tables_used;
 void *mmu_root = boot_root_high;
 bool mmu_has_tlbi_range = true;
 struct hm_arm64_bbm mmu_bbm;
+uint64_t mmu_ctr;
 /* Written with the MMU off, and at the hand-over. */
 MMU_LOCKED unsigned int mmu_key_style;
 
@@ -176,6 +177,7 @@ void mmu_init_cpu(void)
 
 	(void)lost;
 	mmu_has_tlbi_range = mmu_has_tlbi_range && hm_arm64_cpu_has_tlbi_range();
+	mmu_ctr = cpu_id() ? hm_arm64_ctr_merge(mmu_ctr, hm_arm64_ctr()) : hm_arm64_ctr();
 	if (cpu_key_style() != mmu_key_style)
 		panic("CPU %u cannot protect page tables as CPU 0 does", cpu_id());
 	mmu_resume_cpu();

@@ -49,6 +49,9 @@ extern bool mmu_has_tlbi_range;
 /* Whether all CPUs that are up can take blocks that change their size live. */
 extern struct hm_arm64_bbm mmu_bbm;
 
+/* What cleaning and invalidation of caches all CPUs that are up need: CTR_EL0, merged. */
+extern uint64_t mmu_ctr;
+
 /* The first tables, by number from 0: where one is; false from the first number that none has. */
 bool mmu_boot_table(unsigned int number, uint64_t *pa);
 

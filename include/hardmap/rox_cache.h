@@ -228,8 +228,8 @@ HM_PORT_REQUIRE(hm_pte_t *, hm_port_rox_cache_at, (const struct hm_rox_cache *, 
 HM_PORT_REQUIRE(int, hm_port_rox_cache_alias,
 		(struct hm_rox_cache *, hm_va_t, uint64_t, enum hm_rox_cache_alias));
 /* True: the block at that address is readable and executable there from here on, and no more than that.
- * False: nothing is there any more, or was, and no CPU holds a translation. 0; or an error, and nothing has
- * changed. */
+ * False: nothing is there any more, or never was, and no CPU holds a translation. 0; or an error, and nothing
+ * has changed. */
 HM_PORT_REQUIRE(int, hm_port_rox_cache_execute, (struct hm_rox_cache *, hm_va_t, bool));
 /* Instruction fetches will find what was stored through that alias, whole bytes from a word on, once
  * hm_port_code_invalidate() of where they execute has returned: data caches are cleaned to the point of
