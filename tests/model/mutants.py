@@ -29,7 +29,7 @@ import sys
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'mutate'))
-from suites import MODELS, POOLS, SUITES, DoesNotCompile, Suites, find, in_parallel, programs_of  # noqa: E402
+from suites import CODES, MODELS, POOLS, SUITES, DoesNotCompile, Suites, find, in_parallel, programs_of  # noqa: E402
 
 SEEDS = [1, 10_000_000, 200_000_000, 3_000_000_000, 40_000_000_000]
 # Who must notice, where it is not the model: the suites, for one of these reasons.
@@ -44,7 +44,7 @@ READS = 'the model asks about faults of reads only'
 LEVELS = 'the model has pages at the lowest level only'
 CONSECUTIVE = 'all memory of the model is one piece, aligned like its addresses'
 UNBROKEN = 'nobody of the model stands on what is broken: its tables are elsewhere'
-ARM64_FILES = ('barrier.h', 'fault.h', 'gcs.h', 'pie.h', 'poe.h', 'tlbi.h', 'vmsa.h')
+ARM64_FILES = ('barrier.h', 'code.h', 'fault.h', 'gcs.h', 'pie.h', 'poe.h', 'tlbi.h', 'vmsa.h')
 
 
 class Mutant:
@@ -59,6 +59,8 @@ class Mutant:
                              key=lambda each: 'direct_map' not in each)
         if file.startswith('pgtable_pool'):
             self.models, self.suites = list(POOLS), []
+        if file.startswith('rox_cache') or file == 'code.h':
+            self.models, self.suites = list(CODES), []
 
     def apply(self, text):
         """The file's text with the mutation."""
@@ -679,9 +681,9 @@ MUTANTS += group(
 class Plant(Mutant):
     """The headers as they are, under a kernel that does something wrong."""
 
-    def __init__(self, name, number):
-        super().__init__(name, 'pgtable_pool.h', '', '')
-        self.models = [f'model_pool_plant_{number}']
+    def __init__(self, name, number, of='pool'):
+        super().__init__(name, 'rox_cache.h' if of == 'rox' else 'pgtable_pool.h', '', '')
+        self.models = [f'model_{of}_plant_{number}']
 
     def apply(self, text):
         return text
@@ -756,6 +758,125 @@ MUTANTS += group(
     Plant('block that is lent while it is in use', 5),
 ]
 
+PUBLISH_CODE = 'hm_port_code_clean(hm_port_rox_cache_at(cache, hm_rox_va_(at - skip)), bytes + skip); }'
+INVALIDATE_CODE = 'hm_port_code_invalidate(hm_rox_va_(start), end - start);'
+POISON = 'hm_kpkeys_leave(level); hm_rox_publish_(cache, at, end);'
+END_WRITING = 'hm_kpkeys_leave(level); hm_rox_publish_(cache, range->first, range->end);'
+LEAVE_BLOCK = ('!hm_port_rox_cache_execute(cache, block, false) && '
+               '!hm_port_rox_cache_alias(cache, block, HM_ROX_BLOCK_, HM_ROX_CACHE_MEMORY);')
+FILL_BLOCK = 'hm_rox_fill_(cache, block, block + HM_ROX_BLOCK_, false);'
+CLEAN_BLOCK = 'hm_port_code_clean(hm_port_rox_cache_at(cache, va), HM_ROX_BLOCK_);'
+CLOSE_BLOCK = 'error = hm_port_rox_cache_alias(cache, va, HM_ROX_BLOCK_, HM_ROX_CACHE_CLOSED);'
+EXECUTE_BLOCK = 'if (!error) error = hm_port_rox_cache_execute(cache, va, true);'
+SYNCHRONISED = 'if (!hm_rox_synchronise_(cache)) return -HM_EBUSY; hm_rox_set_state_(cache, range, HM_ROX_CACHE_LIVE);'
+
+MUTANTS += group(
+    'rox_cache.h',
+    # Windows.
+    ('code that is written at the default level', '*level = hm_kpkeys_enter_text();', ''),
+    ('window that leaves its level open', END_WRITING, 'hm_rox_publish_(cache, range->first, range->end); (void)level;'),
+    ('traps that leave their level open', POISON, 'hm_rox_publish_(cache, at, end);'),
+    ('alias that stays open', 'error = hm_rox_seal_(cache, at, end); hm_port_rox_cache_window_unlock(cache);',
+     'error = 0; hm_port_rox_cache_window_unlock(cache);'),
+    ('window without its last page', 'end = (end + page - 1) & ~(page - 1);', 'end &= ~(page - 1);'),
+    ('window of one page more', 'end = (end + page - 1) & ~(page - 1);', 'end = (end + page) & ~(page - 1);'),
+    ('open pages that are forgotten', 'cache->unsealed_end = error ? end : 0;', 'cache->unsealed_end = 0;'),
+    ("window over another's open pages", 'error = hm_rox_seal_rest_(cache); if (!error) {', 'error = 0; {'),
+    ('open pages of a window that does not open', 'hm_rox_seal_(cache, at, end < reached ? end : reached);', ';'),
+    ("window that closes itself and forgets another's open pages", 'error = hm_rox_seal_left_(cache); }',
+     'error = hm_port_rox_cache_window_lock(cache) ? hm_rox_close_(cache, range->first, range->end) : -HM_EBUSY; }'),
+    ('window that two have', 'error = -HM_EBUSY; if (range->state == HM_ROX_CACHE_LIVE) {',
+     'if (range->state <= HM_ROX_CACHE_WRITING) {'),
+    ('window beyond a block', 'return end - at < left ? end - at : left;', '(void)left; return end - at;'),
+    # What instruction fetches find.
+    ('code that is not cleaned', PUBLISH_CODE, '(void)skip; }'),
+    ('code that is not invalidated', INVALIDATE_CODE, '(void)start;'),
+    ('code that is invalidated before it is cleaned', PUBLISH_CODE + ' ' + INVALIDATE_CODE,
+     'hm_port_code_invalidate(hm_rox_va_(at), bytes); ' + PUBLISH_CODE + ' (void)start;'),
+    ('code whose first words are cleaned only', PUBLISH_CODE, PUBLISH_CODE.replace('bytes + skip', '8')),
+    ('code whose other blocks are not cleaned', PUBLISH_CODE, PUBLISH_CODE.replace('; }', '; break; }')),
+    ('code that CPUs are not told of', SYNCHRONISED, 'hm_rox_set_state_(cache, range, HM_ROX_CACHE_LIVE);'),
+    ('code that CPUs are told of before it is there', END_WRITING,
+     'if (!hm_rox_synchronise_(cache)) return -HM_EBUSY; ' + END_WRITING + ' if (!hm_rox_close_(cache, range->first, range->end)) '
+     '{ hm_rox_set_state_(cache, range, HM_ROX_CACHE_LIVE); return 0; }'),
+    ('CPUs that need not be told', SYNCHRONISED, SYNCHRONISED.replace('if (!hm_rox_synchronise_(cache)) return -HM_EBUSY;',
+                                                                      '(void)hm_rox_synchronise_(cache);')),
+    ('code whose end is not written', 'if (trail) hm_rox_store_word_(to, last, keyed);', ''),
+    ('keyed stores that are not waited for', 'if (keyed) hm_port_keyed_end();', ''),
+    ('keyed stores that do not wait', 'if (keyed) hm_port_keyed_begin();', ''),
+    # What is freed.
+    ('free without traps', 'hm_rox_fill_(cache, at, end, hm_context_is_keyed_());', ''),
+    ('traps but for the last ones', 'for (i = 0; i < bytes; i += 16)', 'for (i = 0; i + 16 < bytes; i += 16)'),
+    ('traps by ordinary stores', 'hm_rox_fill_(cache, at, end, hm_context_is_keyed_());',
+     'hm_rox_fill_(cache, at, end, false);'),
+    ('traps that nobody fetches', POISON, 'hm_kpkeys_leave(level);'),
+    ('traps that CPUs are not told of', 'return error || hm_rox_synchronise_(cache) ? error : -HM_EBUSY;',
+     'return error;'),
+    ('range that is free before it traps', 'if (error) { range->state = HM_ROX_CACHE_PARKED; '
+     'hm_rox_push_(&cache->parked, range); } else {', '{'),
+    ('free of what is written', 'if (range->state == HM_ROX_CACHE_WRITING || range->state == HM_ROX_CACHE_SEALING ||',
+     'if ('),
+    # Blocks.
+    ('block without traps', FILL_BLOCK, ''),
+    ('block that is not cleaned', CLEAN_BLOCK, ''),
+    ('block that is not closed', CLOSE_BLOCK, 'error = 0;'),
+    ('block that is closed when it can be executed', CLOSE_BLOCK + ' ' + EXECUTE_BLOCK,
+     'error = hm_port_rox_cache_execute(cache, va, true); if (!error) ' + CLOSE_BLOCK),
+    ('block that is not invalidated', 'if (!error) hm_port_code_invalidate(va, HM_ROX_BLOCK_);', ''),
+    ('block that is invalidated where nothing is', EXECUTE_BLOCK,
+     'if (!error) hm_port_code_invalidate(va, HM_ROX_BLOCK_); ' + EXECUTE_BLOCK),
+    ('block that CPUs are not told of', 'if (!error && !hm_rox_synchronise_(cache)) error = -HM_EBUSY;', ''),
+    ('block that is given back while it can be executed', LEAVE_BLOCK,
+     '!hm_port_rox_cache_alias(cache, block, HM_ROX_BLOCK_, HM_ROX_CACHE_MEMORY);'),
+    ('block that is memory while it can be executed', LEAVE_BLOCK,
+     '!hm_port_rox_cache_alias(cache, block, HM_ROX_BLOCK_, HM_ROX_CACHE_MEMORY) && '
+     '!hm_port_rox_cache_execute(cache, block, false);'),
+    ('block that is given back without its alias', LEAVE_BLOCK,
+     '!hm_port_rox_cache_execute(cache, block, false);'),
+    ('block that is given back from quarantine', 'if (gone) hm_port_rox_cache_give(cache, block);',
+     'hm_port_rox_cache_give(cache, block);'),
+    ('code that is left when a load fails', 'freed = hm_rox_cache_free(cache, at);', 'freed = 0;'),
+    ('granules that two have', 'const uint64_t bytes = (asked + HM_ROX_CACHE_GRANULE - 1) &',
+     'const uint64_t bytes = asked &'),
+) + group(
+    'rox_cache/ranges.h',
+    ('gaps of two arenas that are one', 'if (before && before->state == HM_ROX_CACHE_FREE && before->arena == range->arena) {',
+     'if (before && before->state == HM_ROX_CACHE_FREE) {'),
+    ('gaps that stay two', 'if (after && after->state == HM_ROX_CACHE_FREE && after->arena == range->arena) {',
+     'if (0) {'),
+    ('block that is whole from its second half on', '*first = (gap->start + HM_ROX_BLOCK_ - 1) & ~(HM_ROX_BLOCK_ - 1);',
+     '*first = (gap->start + HM_ROX_BLOCK_ / 2) & ~(HM_ROX_BLOCK_ - 1);'),
+    ('block that is whole up to its second half', 'const uint64_t end = hm_rox_end_(gap) & ~(HM_ROX_BLOCK_ - 1);',
+     'const uint64_t end = (hm_rox_end_(gap) + HM_ROX_BLOCK_ / 2) & ~(HM_ROX_BLOCK_ - 1);'),
+    ('gap that has no place for an alignment', 'if (*start - gap->start + bytes <= gap->bytes) break;',
+     'if (bytes <= gap->bytes) break;'),
+    ('gap that is lost behind what was cut', 'if (cut != end) {', 'if (cut + HM_ROX_CACHE_GRANULE != end && cut != end) {'),
+) + group(
+    'code.h',
+    ('nothing is cleaned', 'hm_insn_dc_cvau((const void *)line);', ''),
+    ('nothing is invalidated', 'hm_insn_ic_ivau(line);', ''),
+    ('nothing is invalidated in whole', 'hm_insn_ic_ialluis();', ''),
+    ('invalidation without a barrier before', 'hm_insn_dsb_ish(); if ((ctr & HM_ARM64_CTR_DIC)',
+     'if ((ctr & HM_ARM64_CTR_DIC)'),
+    ('invalidation after a barrier of stores', 'hm_insn_dsb_ish(); if ((ctr & HM_ARM64_CTR_DIC)',
+     'hm_insn_dsb_ishst(); if ((ctr & HM_ARM64_CTR_DIC)'),
+    ('invalidation without a barrier after', 'hm_insn_dsb_ish(); }', '}'),
+    ('invalidation before a barrier of stores', 'hm_insn_dsb_ish(); }', 'hm_insn_dsb_ishst(); }'),
+    ('data lines of twice the size', '>> 16) + 2;', '>> 16) + 3;'),
+    ('instruction lines of twice the size', '(ctr & HM_ARM64_CTR_IMINLINE) + 2;', '(ctr & HM_ARM64_CTR_IMINLINE) + 3;'),
+    ('lines without the last one', 'return ((within + bytes - 1) >> shift) + 1;',
+     'return ((within * 0 + bytes - 1) >> shift) + 1;'),
+    ('no cleaning where none need be invalidated', 'if ((ctr & HM_ARM64_CTR_IDC) || !bytes)',
+     'if ((ctr & HM_ARM64_CTR_DIC) || !bytes)'),
+    ('no invalidation where none need be cleaned', 'if ((ctr & HM_ARM64_CTR_DIC) || !bytes)',
+     'if ((ctr & HM_ARM64_CTR_IDC) || !bytes)'),
+) + [
+    Plant('code that CPUs are not told of by the kernel', 1, 'rox'),
+    Plant('block that CPUs know for ever', 2, 'rox'),
+    Plant('block with an open page', 3, 'rox'),
+    Plant('block for code that is lent while it is in use', 4, 'rox'),
+]
+
 
 class Verdict:
     """Who caught a mutant (model, contract, unit; None: nobody), after how many programs; a remark."""
@@ -808,7 +929,7 @@ def describe(verdict):
 
 def unmutated(suites, programs):
     """What is wrong with the tree as it is; empty if nothing."""
-    for model in MODELS + list(POOLS):
+    for model in MODELS + list(POOLS) + list(CODES):
         executable = suites.build(model, suites.pristine)
         for seed in SEEDS:
             count, what = find(executable, programs_of(model, programs), seed)

@@ -72,6 +72,12 @@ POOLS = {'model_pool': [], 'model_pool_attack': ['-DATTACK']}
 PLANTS = {f'model_pool_plant_{each}': [f'-DPLANT={each}'] for each in range(1, 6)}
 PROGRAMS.update({each: ('model', ['tests/model/pool.c'], ['machine', 'random'], defines)
                  for each, defines in {**POOLS, **PLANTS}.items()})
+# For rox_cache.h and code.h alone: programs over a cache of code, and such kernels around it, by their number in
+# rox.c.
+CODES = {'model_rox': [], 'model_rox_plain': ['-DHM_MACHINE_KEYS=0']}
+CODE_PLANTS = {f'model_rox_plant_{each}': [f'-DPLANT={each}'] for each in range(1, 5)}
+PROGRAMS.update({each: ('model', ['tests/model/rox.c'], ['machine', 'random'], defines)
+                 for each, defines in {**CODES, **CODE_PLANTS}.items()})
 
 
 class DoesNotCompile(Exception):
@@ -149,7 +155,7 @@ class Suites:
 
 def programs_of(model, programs):
     """How many of a model's programs do as much as that many of the plain one: those of a linear map, and of a pool
-    in one, are long."""
+    or of code in one, are long."""
     return programs if model in ('model', 'model_plain') else programs // 10
 
 

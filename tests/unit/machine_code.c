@@ -590,6 +590,67 @@ CASE(maintenance_of_what_is_not_there)
 	EXPECT(reported_now("IC IVAU of 0xffff"));
 }
 
+/* ---- CPUs that are told ---- */
+
+static unsigned int taken[2]; /* interrupts, by CPU */
+
+static void vector(void)
+{
+	taken[hm_machine_cpu_number()]++;
+}
+
+/* Stores, and makes it known, but for the other CPU's context, which a signal synchronises. */
+static void tell(void *argument)
+{
+	const unsigned int other = !hm_machine_cpu_number();
+
+	(void)argument;
+	hm_insn_str(word(0), TWICE(ADD));
+	execute("cDiD");
+	hm_machine_mask(true);
+	hm_machine_signal(!other);
+	hm_machine_signal(other);
+	while (hm_machine_is_signalled(other))
+		hm_machine_pass();
+	hm_insn_dsb_ish(); /* masked: not here */
+	EXPECT(hm_machine_is_signalled(!other) && !taken[!other]);
+	hm_machine_mask(false);
+	hm_machine_point();
+	EXPECT(!hm_machine_is_signalled(!other) && taken[!other] == 1);
+	hm_machine_fetch(code, ADD);
+}
+
+static void spin(void *argument)
+{
+	(void)argument;
+	while (!taken[hm_machine_cpu_number()])
+		hm_machine_point();
+	hm_machine_fetch(code, ADD);
+}
+
+static void run_told(bool idle)
+{
+	const struct hm_machine_config config = { .vector = vector, .interleave = 64 };
+
+	taken[0] = taken[1] = 0;
+	start_with(config, HM_ARM64_KERNEL_RW);
+	hm_machine_thread(tell, NULL);
+	if (!idle)
+		hm_machine_thread(spin, NULL);
+	hm_machine_run();
+	EXPECT(!machine.violation[0]);
+	EXPECT(taken[1] == !idle);
+}
+
+CASE(signals)
+{
+	run_told(false);
+	run_told(true);
+	EXPECT(!hm_machine_may_fetch(code, TRAP));
+	on_cpu(1);
+	EXPECT(!hm_machine_may_fetch(code, TRAP));
+}
+
 CASE(counted)
 {
 	execute("cCiI");
@@ -598,17 +659,26 @@ CASE(counted)
 	EXPECT(machine.counts[HM_INSN_IC_IALLUIS] == 1 && machine.counts[HM_INSN_STR32] == 1);
 }
 
+/* Of 16 bytes, of all memory. */
+static uint64_t *small_line(unsigned int n)
+{
+	return &machine.memory[2 * n / HM_MACHINE_ENTRIES][2 * n % HM_MACHINE_ENTRIES].val;
+}
+
 CASE(limits)
 {
+	const struct hm_machine_config config = { .data_line = 16 };
 	unsigned int i;
 
-	for (i = 0; i < HM_MACHINE_CLEANS; i++)
-		hm_insn_dc_cvau(word(0));
+	start_with(config, HM_ARM64_KERNEL_RW);
+	hm_machine_set_linear(0);
+	for (i = 0; i < 2 * HM_MACHINE_CLEANS; i++)
+		hm_insn_dc_cvau(small_line(i % HM_MACHINE_CLEANS));
 	EXPECT(!machine.violation[0]);
-	hm_insn_dc_cvau(word(0));
-	EXPECT(reported_now("too many DCs without a DSB"));
+	hm_insn_dc_cvau(small_line(HM_MACHINE_CLEANS));
+	EXPECT(reported_now("too many lines cleaned without a DSB"));
 	hm_insn_dsb_ish();
-	hm_insn_dc_cvau(word(0));
+	hm_insn_dc_cvau(small_line(HM_MACHINE_CLEANS));
 	EXPECT(!machine.violation[0]);
 	for (i = 0; i < HM_MACHINE_FETCH_INVALIDATIONS; i++)
 		hm_insn_ic_ialluis();

@@ -838,8 +838,8 @@ static bool has_indirection(void)
 	return style == HM_KEY_STYLE_WINDOW || style == HM_KEY_STYLE_STORE;
 }
 
-/* Whether EL1 may write and execute by a leaf, at whatever key register, by the others as this CPU has them. What
- * is written before it has indirection is for later. */
+/* Whether EL1 may write and execute by a leaf, at whatever key register, by the others as this CPU has them.
+ * Where it is to have indirection, and has not, nothing is known yet. */
 static bool is_writable_code(uint64_t value)
 {
 	const struct hm_machine_register_state *r = this_cpu()->registers;
@@ -1339,8 +1339,8 @@ enum hm_machine_outcome hm_machine_fetch(hm_va_t va, uint32_t expected)
 	return hm_machine_fetch_now(va, expected);
 }
 
-/* Whether it may be replaced, or may replace another such, while it is executed: B, BL, BRK, HVC, ISB, NOP, SMC,
- * SVC (Arm ARM B2.2.5). */
+/* Whether it may be replaced, or may replace another such, while it is executed: B, BL, BRK, HVC, ISB, NOP,
+ * SMC, SVC (Arm ARM B2.2.5). */
 static bool is_replaceable(uint32_t instruction)
 {
 	const uint32_t exception = instruction & UINT32_C(0xffe0001f);
@@ -1399,8 +1399,8 @@ static void check_maintained(const char *what, uint64_t address)
 				     (unsigned long long)address);
 }
 
-/* Whether a DC of this CPU finds it: a store of its own, if it is before it in the cache's eyes (Arm ARM D7.5,
- * D11.9), and another's that is complete. */
+/* Whether a DC of this CPU finds it: a store of its own, if that is ordered before it (Arm ARM D7.5, D11.9);
+ * another's, if it is complete. */
 static bool is_found(const struct hm_machine_version *version)
 {
 	if (version->cpu != hm_machine->cpu)
@@ -1423,12 +1423,16 @@ void hm_machine_clean(const void *address)
 		check_maintained("DC CVAU", linear_address(where / HM_MACHINE_ENTRIES));
 	where &= ~(words - 1);
 	cpu = this_cpu();
-	if (cpu->clean_count == HM_MACHINE_CLEANS) {
-		hm_machine_violation(
-			"the run is too long for the machine: too many DCs without a DSB");
-		return;
+	if (!(hm_machine->cleaning[where] >> hm_machine->cpu & 1)) {
+		if (cpu->clean_count == HM_MACHINE_CLEANS) {
+			hm_machine_violation("the run is too long for the machine: too many lines "
+					     "cleaned without a DSB");
+			return;
+		}
+		cpu->cleans[cpu->clean_count++] = where;
 	}
-	cpu->cleans[cpu->clean_count++] = where;
+	hm_machine->cleaning[where] |= (uint8_t)(1u << hm_machine->cpu);
+	hm_machine->used[where / HM_MACHINE_ENTRIES] = true;
 	for (i = where; i < where + words; i++)
 		for (index = hm_machine->newest[i]; index;) {
 			struct hm_machine_version *version = &hm_machine->versions[index - 1];
@@ -1441,15 +1445,17 @@ void hm_machine_clean(const void *address)
 		}
 }
 
-/* This CPU's DCs are over: from memory on, nobody finds older contents. */
-static void complete_cleans(struct hm_machine_cpu *cpu)
+/* That CPU's DCs are over: from memory on, nobody finds older contents. */
+static void complete_cleans(unsigned int number)
 {
+	struct hm_machine_cpu *cpu = &hm_machine->cpus[number];
 	const uint32_t words = (uint32_t)line_bytes(hm_machine->config.data_line) / 8;
 	uint32_t i, index;
 
 	for (; cpu->clean_count; cpu->clean_count--) {
 		const uint32_t where = cpu->cleans[cpu->clean_count - 1];
 
+		hm_machine->cleaning[where] &= (uint8_t) ~(1u << number);
 		for (i = where; i < where + words; i++)
 			for (index = hm_machine->newest[i]; index;) {
 				struct hm_machine_version *version =
@@ -1457,7 +1463,7 @@ static void complete_cleans(struct hm_machine_cpu *cpu)
 
 				if (version->cleaned != HM_MACHINE_NEVER)
 					break;
-				if (version->cleaning >> hm_machine->cpu & 1)
+				if (version->cleaning >> number & 1)
 					version->cleaned = hm_machine->now;
 				index = version->older;
 			}
@@ -2274,7 +2280,7 @@ void hm_machine_dsb(enum hm_insn_kind kind)
 	cpu->dsb = m->now;
 	complete_invalidations(cpu, false);
 	cpu->invalidating = m->invalidation_count;
-	complete_cleans(cpu);
+	complete_cleans(m->cpu);
 	complete_fetch_invalidations(cpu);
 	advance(m->cpu, 2);
 }
@@ -2461,6 +2467,7 @@ static void clear_page(struct hm_machine *machine, unsigned int page)
 	memset(machine->contiguous[page], 0, sizeof(machine->contiguous[page]));
 	memset(&machine->newest[page * HM_MACHINE_ENTRIES], 0,
 	       HM_MACHINE_ENTRIES * sizeof(machine->newest[0]));
+	memset(&machine->cleaning[page * HM_MACHINE_ENTRIES], 0, HM_MACHINE_ENTRIES);
 	memset(machine->memory[page], 0, sizeof(machine->memory[page]));
 }
 
@@ -2501,7 +2508,7 @@ static void settle_cpu(struct hm_machine_cpu *cpu)
 	cpu->opened = hm_machine->now;
 	cpu->incomplete = cpu->staying = hm_machine->version_count;
 	cpu->invalidating = hm_machine->invalidation_count;
-	cpu->clean_count = cpu->fetch_last = 0;
+	cpu->fetch_last = 0;
 	cpu->fetch_invalidating = hm_machine->fetch_invalidation_count;
 }
 
@@ -2522,6 +2529,8 @@ void hm_machine_settle(void)
 	m->fetch_invalidation_count = 1;
 	m->fetch_invalidations[0] =
 		(struct hm_machine_fetch_invalidation){ .issued = m->now, .completed = m->now - 1 };
-	for (i = 0; i < HM_MACHINE_CPUS; i++)
+	for (i = 0; i < HM_MACHINE_CPUS; i++) {
+		complete_cleans(i);
 		settle_cpu(&m->cpus[i]);
+	}
 }

@@ -39,9 +39,9 @@
  *          another from BBM level 2 on, and a TLBI with a level hint takes leaves of that level alone. The
  *          granule is the build's: HM_PORT_ARM64_PAGE_SHIFT, for machine.c too.
  * CODE     What is stored by these instructions is found by fetches once it is cleaned to the point of
- *          unification, invalidated where it executes, each completed by a DSB, and the CPU that fetches has had a
- *          context synchronisation event (Arm ARM B2.7.4); until then any of the contents since the last
- *          invalidation is. No leaf is writable and executable.
+ *          unification, invalidated where it executes, each completed by a DSB, and the CPU that fetches
+ *          has had a context synchronisation event (Arm ARM B2.7.4); until then any of the contents since the
+ *          last invalidation is. No leaf is writable and executable.
  * NOT HERE Loads and stores of plain memory, and loads of entries but for keyed stores, are in order. User
  *          mode has no rules yet: see "To be added" in ports/hosted/README.md.
  * STATE    struct hm_machine, the caller's, large, all-zero before its first start; one runs at a time in a
@@ -71,7 +71,8 @@
 #define HM_MACHINE_VERSIONS (128 * HM_MACHINE_ENTRIES) /* stores to tables that one run may do */
 #define HM_MACHINE_INVALIDATIONS 16384 /* TLBIs that one run may do */
 #define HM_MACHINE_FETCH_INVALIDATIONS 8192 /* ICs, of consecutive lines at once */
-#define HM_MACHINE_CLEANS (4 * HM_MACHINE_ENTRIES) /* DCs that a CPU may do without a DSB */
+/* Lines that a CPU may clean without a DSB: all, of 32 bytes. */
+#define HM_MACHINE_CLEANS (HM_MACHINE_PAGES * HM_MACHINE_ENTRIES / 4)
 #define HM_MACHINE_FETCHED 8 /* instructions at one address that are looked at */
 #define HM_MACHINE_LOADS 16 /* last ones of a CPU that a keyed store is checked against */
 #define HM_MACHINE_TRACE 64 /* last events, for the report */
@@ -195,7 +196,8 @@ struct hm_machine_cpu {
 	unsigned int load_count; /* ever */
 	uint32_t cleans[HM_MACHINE_CLEANS]; /* first entries of lines, since the last DSB ISH */
 	unsigned int clean_count;
-	/* Of instruction caches, the last invalidation since then + 1, 0: none; and those before are complete. */
+	/* Of instruction caches, the last invalidation since then + 1, 0: none; those before that are
+	 * complete, or other CPUs'. */
 	unsigned int fetch_last, fetch_invalidating;
 	struct hm_machine_thread *thread; /* that runs, NULL: none */
 	bool signalled; /* by hm_machine_signal(), and has not taken it */
@@ -250,6 +252,8 @@ struct hm_machine {
 	 * for only then. */
 	bool sizes, locals;
 	uint32_t newest[HM_MACHINE_PAGES * HM_MACHINE_ENTRIES]; /* version + 1, 0: always was 0 */
+	/* Bit n: CPU n has cleaned the line that begins there, and a DSB is due. */
+	uint8_t cleaning[HM_MACHINE_PAGES * HM_MACHINE_ENTRIES];
 	struct hm_machine_version versions[HM_MACHINE_VERSIONS];
 	unsigned int version_count;
 	struct hm_machine_invalidation invalidations[HM_MACHINE_INVALIDATIONS];
@@ -297,8 +301,8 @@ void hm_machine_stray(unsigned int number);
 /* Does the access and takes what comes: one of the possible outcomes, by chance, without complaint.
  * For code that handles the fault. */
 enum hm_machine_outcome hm_machine_try(hm_va_t va, enum hm_access access);
-/* Relies on the instruction at that address: it is executed, whatever translation the CPU may hold, and is that
- * one, whatever it may have fetched. A fault, if the tables say so. */
+/* Relies on the instruction at that address: it is executed, whatever translation the CPU may hold, and is
+ * that one, whatever it may have fetched. A fault, if the tables say so. */
 enum hm_machine_outcome hm_machine_fetch(hm_va_t va, uint32_t expected);
 /* The same at this moment: nobody else goes on before, for who has just looked at what is expected. */
 enum hm_machine_outcome hm_machine_fetch_now(hm_va_t va, uint32_t expected);
@@ -363,8 +367,8 @@ void hm_machine_gcsb(void);
 void hm_machine_isb(void);
 void hm_machine_tlbi(enum hm_insn_kind kind, uint64_t operand);
 void hm_machine_dsb_nsh(void);
-/* DC CVAU of the line of that memory, by the linear map; IC IVAU of the line of that address where it executes;
- * IC IALLUIS; CTR_EL0. */
+/* DC CVAU of the line of that memory, by the linear map; IC IVAU of the line of that address where it
+ * executes; IC IALLUIS; CTR_EL0. */
 void hm_machine_clean(const void *address);
 void hm_machine_fetch_invalidate(uint64_t va);
 void hm_machine_fetch_invalidate_all(void);
