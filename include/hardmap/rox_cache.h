@@ -46,9 +46,8 @@
  *          were of use of late, so that code that is unloaded and loaded again finds its block.
  *
  * STATE    Yours: a struct hm_rox_cache, all-zero, and its arenas, which may share addresses if the port
- * gives
- *          each blocks of its own. What is known of a range of code is one small object of the port's: one
- *          for each range, one for each gap between, two for each block.
+ *          gives each blocks of its own. What is known of a range of code is one small object of the port's:
+ *          one for each range, one for each gap between, two for each block.
  * CONTEXT  hm_rox_cache_alloc() without HM_ROX_CACHE_MAY_SLEEP, _print(), _statistics() and the counts: any
  *          in which the port's lock may be taken. Writing, _free() and _retry(): where the port can
  *          synchronise all CPUs, and where there are no keys, change a permission; from elsewhere writing is
