@@ -885,6 +885,9 @@ class Verdict:
         self.caught_by, self.programs, self.remark, self.error = caught_by, programs, remark, error
 
 
+noticed_last = {}  # suite by kind of mutant
+
+
 def examine(suites, mutant, programs):
     try:
         text = mutant.apply((suites.pristine / mutant.file).read_text())
@@ -904,9 +907,12 @@ def examine(suites, mutant, programs):
             if median != float('inf'):
                 return Verdict('model', median, next(what for count, what in found if count))
             some = sum(count != float('inf') for count in counts)
-        for suite in mutant.suites:
+        # What has noticed the last one of its kind may notice this one: each has to be compiled.
+        kind = mutant.file, mutant.only_suites
+        for suite in sorted(mutant.suites, key=lambda each: each != noticed_last.get(kind)):
             what = suites.run_suite(suite, tree)
             if what:
+                noticed_last[kind] = suite
                 rarely = f'; the model found it in {some} of {len(counts)} series' if some else ''
                 return Verdict(suite.split('_')[0], remark=what[:80] + rarely)
         return Verdict(None, remark='nobody noticed')
@@ -929,17 +935,21 @@ def describe(verdict):
 
 def unmutated(suites, programs):
     """What is wrong with the tree as it is; empty if nothing."""
-    for model in MODELS + list(POOLS) + list(CODES):
+    def of_model(model):
         executable = suites.build(model, suites.pristine)
         for seed in SEEDS:
             count, what = find(executable, programs_of(model, programs), seed)
             if count:
                 return f'the model finds {what}'
-    for suite in SUITES:
+        return ''
+
+    def of_suite(suite):
         what = suites.run_suite(suite, suites.pristine)
-        if what:
-            return f'{suite}: {what}'
-    return ''
+        return f'{suite}: {what}' if what else ''
+
+    models = MODELS + list(POOLS) + list(CODES)
+    return next(filter(None, in_parallel(lambda each: of_model(each) if each in models else of_suite(each),
+                                         models + SUITES)), '')
 
 
 def report(number, good, name, remark):
