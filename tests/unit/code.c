@@ -4,7 +4,7 @@
  * barriers; what CTR_EL0 says of that, of one CPU and of several; and the instruction that traps.
  */
 #include "suite.h"
-#include <hardmap/rox_cache.h>
+#include <hardmap/kpkeys.h>
 
 #define LINE_64 4u /* of CTR_EL0: log2 of words */
 #define IDC HM_ARM64_CTR_IDC
