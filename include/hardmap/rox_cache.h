@@ -323,47 +323,20 @@ static HM_ALWAYS_INLINE_ hm_pte_t hm_rox_word_(const unsigned char *source)
 /* Both by the instruction that memory with a store key takes, or not. */
 static HM_ALWAYS_INLINE_ void hm_rox_store_word_(hm_pte_t *to, hm_pte_t word, bool keyed)
 {
-#if HM_CONTEXT_HAS_STORE_
-	if (keyed) {
-		hm_port_pte_store_keyed(to, word);
-		return;
-	}
-#endif
-	(void)keyed;
-	hm_port_pte_store(to, word);
+	if (keyed)
+		hm_pte_store_by_key_(to, 1, word, 0);
+	else
+		hm_port_pte_store(to, word);
 }
 
 static HM_ALWAYS_INLINE_ hm_pte_t *hm_rox_store_pair_(hm_pte_t *to, hm_pte_t first, hm_pte_t second,
 						      bool keyed)
 {
-#if HM_CONTEXT_HAS_STORE_
-	if (keyed) {
-		hm_port_pte_store_keyed(to, first);
-		hm_port_pte_store_keyed(to + 1, second);
-		return to + 2;
-	}
-#endif
-	(void)keyed;
-	return hm_port_pte_store_pair(to, first, second);
-}
-
-/* Before the loads of words that are to change, and the stores; and after them. */
-static inline void hm_rox_begin_stores_(bool keyed)
-{
-#if HM_CONTEXT_HAS_STORE_
-	if (keyed)
-		hm_port_keyed_begin();
-#endif
-	(void)keyed;
-}
-
-static inline void hm_rox_end_stores_(bool keyed)
-{
-#if HM_CONTEXT_HAS_STORE_
-	if (keyed)
-		hm_port_keyed_end();
-#endif
-	(void)keyed;
+	if (!keyed)
+		return hm_port_pte_store_pair(to, first, second);
+	hm_rox_store_word_(to, first, true);
+	hm_rox_store_word_(to + 1, second, true);
+	return to + 2;
 }
 
 /* Consecutive bytes of one block. Words at both ends of which a part stays are the writer's too: a granule
@@ -384,7 +357,8 @@ static HM_ALWAYS_INLINE_ void hm_rox_copy_piece_(hm_pte_t *to, unsigned int skip
 	if (trail)
 		last = hm_rox_merge_(hm_port_pte_load(to + !!lead + words), 0,
 				     source + bytes - trail, trail);
-	hm_rox_begin_stores_(keyed);
+	if (keyed)
+		hm_context_keyed_begin_();
 	if (lead)
 		hm_rox_store_word_(to++, first, keyed);
 	source += lead;
@@ -394,7 +368,8 @@ static HM_ALWAYS_INLINE_ void hm_rox_copy_piece_(hm_pte_t *to, unsigned int skip
 		hm_rox_store_word_(to++, hm_rox_word_(source), keyed);
 	if (trail)
 		hm_rox_store_word_(to, last, keyed);
-	hm_rox_end_stores_(keyed);
+	if (keyed)
+		hm_context_keyed_end_();
 }
 
 static HM_ALWAYS_INLINE_ void hm_rox_copy_any_(struct hm_rox_cache *cache, uint64_t at,
@@ -434,16 +409,19 @@ static HM_NOINLINE_ void hm_rox_fill_(struct hm_rox_cache *cache, uint64_t at, u
 				      bool keyed)
 {
 	const hm_pte_t trap = { HM_PORT_ROX_CACHE_TRAP };
-	uint64_t bytes, i;
+	unsigned int words;
 
-	for (; at < end; at += bytes) {
+	for (; at < end; at += words * sizeof(trap)) {
 		hm_pte_t *to = hm_port_rox_cache_at(cache, hm_rox_va_(at));
 
-		bytes = hm_rox_piece_(at, end);
-		hm_rox_begin_stores_(keyed);
-		for (i = 0; i < bytes; i += 16)
-			to = hm_rox_store_pair_(to, trap, trap, keyed);
-		hm_rox_end_stores_(keyed);
+		words = (unsigned int)(hm_rox_piece_(at, end) / sizeof(trap));
+		if (keyed) {
+			hm_context_keyed_begin_();
+			hm_pte_store_by_key_(to, words, trap, 0);
+			hm_context_keyed_end_();
+		} else {
+			hm_pte_store_range_(to, words, trap, 0);
+		}
 	}
 }
 
@@ -951,6 +929,12 @@ static inline HM_MUST_USE_ int hm_rox_misuse_(const char *message)
 	return -HM_EINVAL;
 }
 
+/* Whether it is in a window that is not over. */
+static inline bool hm_rox_is_written_(const struct hm_rox_cache_range *range)
+{
+	return range->state >= HM_ROX_CACHE_WRITING && range->state <= HM_ROX_CACHE_SYNCHRONISING;
+}
+
 /*
  * The range that starts there is nobody's: no CPU executes it, nor will. It traps when this returns, or it is
  * parked. -HM_EBUSY: it is being written. -HM_EINVAL, with HM_BUG: no range starts there. Context: see above;
@@ -964,8 +948,7 @@ static inline HM_MUST_USE_ int hm_rox_cache_free(struct hm_rox_cache *cache, hm_
 	hm_port_rox_cache_lock(cache);
 	range = hm_rox_find_(cache, code.val);
 	if (range && range->start == code.val) {
-		if (range->state == HM_ROX_CACHE_WRITING || range->state == HM_ROX_CACHE_SEALING ||
-		    range->state == HM_ROX_CACHE_SYNCHRONISING)
+		if (hm_rox_is_written_(range))
 			error = -HM_EBUSY;
 		else if (range->state == HM_ROX_CACHE_LIVE)
 			error = 0;
@@ -994,9 +977,7 @@ static inline struct hm_rox_cache_range *hm_rox_written_(struct hm_rox_cache *ca
 	struct hm_rox_cache_range *range = hm_rox_find_(cache, writer.start);
 
 	return range && range->start == writer.start && range->generation == writer.generation &&
-			       (range->state == HM_ROX_CACHE_WRITING ||
-				range->state == HM_ROX_CACHE_SEALING ||
-				range->state == HM_ROX_CACHE_SYNCHRONISING)
+			       hm_rox_is_written_(range)
 		       ? range
 		       : 0;
 }
@@ -1026,8 +1007,8 @@ static inline HM_MUST_USE_ int hm_rox_cache_write_begin(struct hm_rox_cache *cac
 	hm_port_rox_cache_lock(cache);
 	range = hm_rox_find_(cache, at.val);
 	if (range && bytes && at.val - range->start < range->asked &&
-	    bytes <= range->asked - (at.val - range->start) && range->state >= HM_ROX_CACHE_LIVE &&
-	    range->state <= HM_ROX_CACHE_SYNCHRONISING) {
+	    bytes <= range->asked - (at.val - range->start) &&
+	    (range->state == HM_ROX_CACHE_LIVE || hm_rox_is_written_(range))) {
 		error = -HM_EBUSY;
 		if (range->state == HM_ROX_CACHE_LIVE) {
 			range->state = HM_ROX_CACHE_WRITING;
