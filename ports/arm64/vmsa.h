@@ -58,8 +58,15 @@
 #define HM_ARM64_PXN UINT64_C(0x0020000000000000) /* EL1 does not execute it */
 #define HM_ARM64_UXN UINT64_C(0x0040000000000000) /* EL0 does not execute it */
 
-#define HM_ARM64_KEEP_SMALL \
-	UINT64_C(0x0080000000000000) /* bit 55, software's: of keep_small of direct_map.h */
+/* A bit of software's (58:55), of keep_small of direct_map.h; and which fields of MAIR_EL1 are Normal write-back
+ * memory, bit n for field n, as store keys need it. For kernels that have it otherwise. */
+#ifndef HM_PORT_ARM64_KEEP_SMALL
+#define HM_PORT_ARM64_KEEP_SMALL UINT64_C(0x0080000000000000)
+#endif
+#ifndef HM_PORT_ARM64_WRITE_BACK
+#define HM_PORT_ARM64_WRITE_BACK 1u
+#endif
+#define HM_ARM64_KEEP_SMALL HM_PORT_ARM64_KEEP_SMALL
 #define HM_ARM64_KEY(key) ((uint64_t)(key) << 60) /* POIndex: of FEAT_S1POE, else ignored; 0 to 7 */
 
 /* With FEAT_S1PIE, the index into PIR_EL1 and PIRE0_EL1: bits 54, 53, 51 and 6 (Arm ARM D8.4.3). */
@@ -270,8 +277,7 @@ static inline bool hm_port_leaf_decode(hm_pte_t pte, unsigned int level, struct 
 	}
 }
 
-/* With a store key, memory that is not Normal write-back, AttrIndx 0, is not writable: it takes no keyed
- * stores. */
+/* With a store key, memory that is not Normal write-back is not writable: it takes no keyed stores. */
 static inline hm_pte_t hm_port_leaf_encode(const struct hm_leaf *leaf, unsigned int level)
 {
 	uint64_t attributes = leaf->other | HM_ARM64_KEY(leaf->key) |
@@ -292,7 +298,9 @@ static inline hm_pte_t hm_port_leaf_encode(const struct hm_leaf *leaf, unsigned 
 		pte.val &= ~HM_ARM64_VALID;
 	else if (leaf->permission == HM_PERMISSION_RW && leaf->key &&
 		 hm_port_arm64_has_store_keys())
-		pte.val = leaf->other & HM_ARM64_ATTR(7) ? 0 : pte.val & ~HM_ARM64_UXN;
+		pte.val = HM_PORT_ARM64_WRITE_BACK >> (leaf->other >> 2 & 7) & 1
+				  ? pte.val & ~HM_ARM64_UXN
+				  : 0;
 	return pte;
 }
 

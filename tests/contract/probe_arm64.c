@@ -26,13 +26,13 @@ void probe_reset(void)
 }
 
 /* Halves of a switch, each by itself: a port may read who runs once in a function. */
-static __attribute__((noinline)) void leave(unsigned int context)
+static __attribute__((__noinline__)) void leave(unsigned int context)
 {
 	away[context].token = hm_context_switch_out();
 	away[context].out = true;
 }
 
-static __attribute__((noinline)) void come_back(unsigned int context)
+static __attribute__((__noinline__)) void come_back(unsigned int context)
 {
 	if (away[context].out)
 		hm_context_switch_in(away[context].token);

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * hardmap_port.h -- the Linux port: the environment's side of the library's contract over kernel APIs. The
+ * architecture's side is ports/arm64 or ports/x86_64.
+ *
+ * Each module's hooks are in the file of its name: context.c, pool.c, code.c, map.c. All modules may be used
+ * in one kernel, by any number of files; there is one pool and one cache.
+ */
+#ifndef HM_LINUX_HARDMAP_PORT_H
+#define HM_LINUX_HARDMAP_PORT_H
+#include <linux/hardmap.h>
+#include <linux/mm.h>
+#include <linux/sched.h>
+
+#define HM_DIRECT_MAP_TYPES_ONLY
+#include <hardmap/direct_map.h>
+#undef HM_DIRECT_MAP_TYPES_ONLY
+#define HM_PGTABLE_TYPES_ONLY
+#include <hardmap/pgtable.h>
+#undef HM_PGTABLE_TYPES_ONLY
+#define HM_PGTABLE_POOL_TYPES_ONLY
+#include <hardmap/pgtable_pool.h>
+#undef HM_PGTABLE_POOL_TYPES_ONLY
+#define HM_ROX_CACHE_TYPES_ONLY
+#include <hardmap/rox_cache.h>
+#undef HM_ROX_CACHE_TYPES_ONLY
+
+#ifdef HM_LINUX_SUITE
+void hm_linux_suite_bug(const char *message); /* counts: kunit/probe.c */
+#define HM_BUG(message) hm_linux_suite_bug(message)
+#else
+/* Reports, with a trace of the stack, and returns: the library goes on at the default level. */
+void hm_linux_bug(const char *message);
+#define HM_BUG(message) hm_linux_bug(message)
+#endif
+
+/* ---- contexts ---- */
+
+#ifdef HM_LINUX_SUITE
+/* The contract suite's contexts, which are no task's: kunit/probe.c. */
+extern struct hm_context *hm_linux_suite_context;
+static inline struct hm_context *hm_port_context(void)
+{
+	return hm_linux_suite_context;
+}
+#elif defined(CONFIG_HARDMAP_CONTEXT)
+/* Of the task: exceptions push and pop, and soft interrupts too. */
+static inline struct hm_context *hm_port_context(void)
+{
+	return &current->thread.hardmap;
+}
+#else
+/* By what executes, as no vector is ours: context.c. */
+struct hm_context *hm_port_context(void);
+#endif
+
+/* ---- tables ---- */
+
+#ifdef HM_LINUX_SUITE
+extern hm_pte_t *hm_linux_suite_root;
+static inline hm_pte_t *hm_port_pgtable_root(hm_va_t va)
+{
+	return hm_linux_suite_root;
+}
+#else
+hm_pte_t *hm_port_pgtable_root(hm_va_t va);
+#endif
+
+static inline hm_pte_t *hm_port_pgtable_map(hm_pa_t table)
+{
+	return phys_to_virt(table.val);
+}
+
+#ifdef HM_LINUX_PLAIN_TABLES
+/* Of linear.c, whose tables have no key: none from the pool, if that has one. */
+bool hm_linux_plain_table_alloc(hm_pa_t *table);
+#define hm_port_pgtable_alloc hm_linux_plain_table_alloc
+#else
+bool hm_port_pgtable_alloc(hm_pa_t *table);
+#endif
+void hm_port_pgtable_free(hm_pa_t table);
+unsigned int hm_port_bbm_level(void);
+int hm_port_direct_map_break(hm_va_t va, uint64_t bytes);
+void hm_port_direct_map_mend(hm_va_t va, uint64_t bytes);
+
+/* ---- the pool ---- */
+
+#define HM_PORT_PGTABLE_POOL_ORDER (PMD_SHIFT - PAGE_SHIFT) /* what one entry of the linear map translates */
+#define HM_PORT_PGTABLE_POOL_MAGAZINE 32
+#ifdef CONFIG_HARDMAP_KEYS
+#define HM_PORT_PGTABLE_POOL_TABLES 4 /* HM_DIRECT_MAP_TABLES */
+#define HM_PORT_PGTABLE_POOL_LOCKED 1
+#else
+#define HM_PORT_PGTABLE_POOL_TABLES 0
+#define HM_PORT_PGTABLE_POOL_LOCKED 0
+#endif
+hm_pa_t hm_port_pgtable_pool_root(const struct hm_pgtable_pool *pool);
+bool hm_port_pgtable_pool_memory(struct hm_pgtable_pool *pool, unsigned int order, hm_pa_t *pages);
+void hm_port_pgtable_pool_give(struct hm_pgtable_pool *pool, hm_pa_t pages, unsigned int n);
+int hm_port_pgtable_pool_set_key(struct hm_pgtable_pool *pool, hm_pa_t pages, unsigned int n,
+				 unsigned int key, struct hm_pgtable_pool_token *tables);
+void hm_port_pgtable_pool_rejoin(struct hm_pgtable_pool *pool, hm_pa_t block);
+bool hm_port_pgtable_pool_lock(struct hm_pgtable_pool *pool);
+void hm_port_pgtable_pool_unlock(struct hm_pgtable_pool *pool);
+bool hm_port_pgtable_pool_refill_lock(struct hm_pgtable_pool *pool);
+void hm_port_pgtable_pool_refill_unlock(struct hm_pgtable_pool *pool);
+unsigned int hm_port_pgtable_pool_pin(struct hm_pgtable_pool *pool);
+void hm_port_pgtable_pool_unpin(struct hm_pgtable_pool *pool);
+struct hm_pgtable_pool_magazine *hm_port_pgtable_pool_magazine(struct hm_pgtable_pool *pool,
+							       unsigned int cpu);
+bool hm_port_pgtable_pool_fence(struct hm_pgtable_pool *pool);
+
+/* ---- the cache of code ---- */
+
+#define HM_PORT_ROX_CACHE_BLOCK_SHIFT PMD_SHIFT
+bool hm_port_rox_cache_memory(struct hm_rox_cache *cache, const struct hm_rox_cache_arena *arena,
+			      unsigned int blocks, hm_va_t *code);
+void hm_port_rox_cache_give(struct hm_rox_cache *cache, hm_va_t block);
+hm_pte_t *hm_port_rox_cache_at(const struct hm_rox_cache *cache, hm_va_t code);
+int hm_port_rox_cache_alias(struct hm_rox_cache *cache, hm_va_t code, uint64_t bytes,
+			    enum hm_rox_cache_alias alias);
+int hm_port_rox_cache_execute(struct hm_rox_cache *cache, hm_va_t block, bool executable);
+bool hm_port_rox_cache_synchronise(struct hm_rox_cache *cache);
+struct hm_rox_cache_range *hm_port_rox_cache_range_alloc(struct hm_rox_cache *cache);
+void hm_port_rox_cache_range_free(struct hm_rox_cache *cache, struct hm_rox_cache_range *range);
+void hm_port_rox_cache_lock(struct hm_rox_cache *cache);
+void hm_port_rox_cache_unlock(struct hm_rox_cache *cache);
+bool hm_port_rox_cache_grow_lock(struct hm_rox_cache *cache);
+void hm_port_rox_cache_grow_unlock(struct hm_rox_cache *cache);
+bool hm_port_rox_cache_window_lock(struct hm_rox_cache *cache);
+void hm_port_rox_cache_window_unlock(struct hm_rox_cache *cache);
+
+/* ---- the architecture ---- */
+
+#ifdef CONFIG_ARM64
+#define HM_PORT_ARM64_PAGE_SHIFT PAGE_SHIFT
+/* Bit 55 is Linux's PTE_DIRTY, which every entry of the linear map has; 58 is free in entries of the kernel. */
+#define HM_PORT_ARM64_KEEP_SMALL UINT64_C(0x0400000000000000)
+/* The linear map is MT_NORMAL_TAGGED, field 1 of MAIR_EL1: write-back as field 0 is, whether tags are in use
+ * or not. */
+#define HM_PORT_ARM64_WRITE_BACK (1u << MT_NORMAL | 1u << MT_NORMAL_TAGGED)
+
+extern bool hm_linux_has_tlbi_range; /* read-only after init, as these */
+extern unsigned int hm_linux_key_style;
+extern uint64_t hm_linux_ctr;
+
+static inline bool hm_port_arm64_has_tlbi_range(void)
+{
+	return hm_linux_has_tlbi_range;
+}
+
+static inline uint64_t hm_port_arm64_ctr(void)
+{
+	return hm_linux_ctr;
+}
+
+#include <asm/memory.h> /* MT_NORMAL */
+/* Also what the leaves of linear.c are; its own tables take ordinary stores. */
+static inline bool hm_port_arm64_has_store_keys(void)
+{
+	return hm_linux_key_style == HM_KEY_STYLE_STORE;
+}
+
+#if defined(CONFIG_HARDMAP_KEYS) && !defined(HM_LINUX_PLAIN_TABLES)
+static inline unsigned int hm_port_key_style(void)
+{
+	return hm_linux_key_style;
+}
+
+#define HM_PORT_KPKEYS_BASE 0
+#define HM_PORT_KPKEYS_LEVELS(LEVEL)
+#include <arm64/gcs.h>
+#include <arm64/poe.h>
+#else
+#define HM_PORT_KEY_STYLE HM_KEY_STYLE_NONE
+#endif
+#include <arm64/barrier.h>
+#include <arm64/bbml2.h>
+#include <arm64/code.h>
+#include <arm64/fault.h>
+#include <arm64/tlbi.h>
+#include <arm64/vmsa.h>
+#else
+#error "hardmap_port.h: no architecture port for this kernel"
+#endif
+#endif

@@ -1,0 +1,65 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT OR GPL-2.0-only
+#
+# install.sh TREE -- puts hardmap into an unpacked Linux 7.3 tree: the headers, the port, its tests, and the patch that
+# calls them. Again, it copies what has changed alone, so that make builds no more than that. Then switch CONFIG_HARDMAP on.
+set -eu
+
+[ $# = 1 ] || {
+	sed -n '4,/^set -eu/s/^#$\|^# //p' "$0" >&2
+	exit 2
+}
+tree=$1
+here=$(dirname "$(readlink -f "$0")")
+root=$(readlink -f "$here/../..")
+[ -f "$tree/MAINTAINERS" ] && [ -d "$tree/arch/arm64" ] || {
+	echo "install.sh: $tree is no tree of the kernel's source" >&2
+	exit 1
+}
+
+# copy FILE DESTINATION: if they differ.
+copy() {
+	mkdir -p "$(dirname "$2")"
+	cmp -s "$1" "$2" || cp "$1" "$2"
+}
+
+# copy_all FROM TO: the headers, sources and Makefiles below a directory; what is gone there goes here.
+copy_all() {
+	(cd "$1" && find . -name '*.[ch]' -o -name Makefile -o -name Kconfig) | sed 's|^\./||' | sort >"$list"
+	while read -r file; do
+		copy "$1/$file" "$2/$file"
+	done <"$list"
+	(cd "$2" && find . -name '*.[ch]') | sed 's|^\./||' | sort | comm -13 "$list" - | grep -v '^\(ports\|kunit/contract\)/' |
+		while read -r file; do
+			rm "$2/$file"
+		done
+}
+
+list=$(mktemp)
+trap 'rm -f "$list"' EXIT
+export LC_ALL=C
+
+copy_all "$root/include/hardmap" "$tree/include/hardmap"
+copy "$here/hooks.h" "$tree/include/linux/hardmap.h"
+copy_all "$here" "$tree/lib/hardmap"
+copy_all "$root/ports/arm64" "$tree/lib/hardmap/ports/arm64"
+for file in context direct_map fewest kpkeys lazy_mmu pgtable probe_arm64; do
+	copy "$root/tests/contract/$file.c" "$tree/lib/hardmap/kunit/contract/$file.c"
+done
+for file in probe probe_arm64; do
+	copy "$root/tests/contract/$file.h" "$tree/lib/hardmap/kunit/contract/$file.h"
+done
+
+patch=$here/linux-7.3.patch
+if [ -f "$tree/.hardmap.patch" ] && cmp -s "$patch" "$tree/.hardmap.patch"; then
+	exit 0
+fi
+if [ -f "$tree/.hardmap.patch" ]; then
+	patch -s -R -p1 -d "$tree" <"$tree/.hardmap.patch"
+	rm "$tree/.hardmap.patch"
+fi
+patch -s -p1 --no-backup-if-mismatch -d "$tree" <"$patch" || {
+	echo "install.sh: the patch is for Linux 7.3, and this tree is another" >&2
+	exit 1
+}
+cp "$patch" "$tree/.hardmap.patch"

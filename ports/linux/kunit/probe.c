@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * probe.c -- the contract suite's probe for this port: contexts that are no task's, tables of the pool, and the
+ * instructions counted. One CPU with interrupts off is enough.
+ */
+#include <linux/irqflags.h>
+#include <linux/string.h>
+
+#include "hardmap.h"
+#include "probe.h"
+#include "probe_arm64.h"
+#include "suite.h"
+
+#define TABLES 3
+
+struct hm_context *hm_linux_suite_context;
+hm_pte_t *hm_linux_suite_root;
+
+static struct hm_context contexts[PROBE_CONTEXTS];
+static hm_pa_t tables[TABLES];
+static uint64_t counts[HM_INSN_KINDS];
+static unsigned int bugs;
+
+static const char *failed_condition, *failed_file; /* of the case that runs; NULL: none failed yet */
+static int failed_line;
+
+void hm_insn_count(enum hm_insn_kind kind)
+{
+	counts[kind]++;
+}
+
+void hm_linux_suite_bug(const char *message)
+{
+	bugs++;
+}
+
+void probe_arm64_reset(void)
+{
+	const hm_pte_t none = { 0 };
+	unsigned int i;
+
+	memset(contexts, 0, sizeof(contexts));
+	hm_linux_suite_context = &contexts[0];
+	for (i = 0; i < TABLES; i++)
+		hm_pte_fill(probe_arm64_table(i), HM_PORT_PGTABLE_ENTRIES, none, 0);
+	probe_set_root(NULL);
+}
+
+hm_pte_t *probe_arm64_table(unsigned int number)
+{
+	return hm_port_pgtable_map(tables[number]);
+}
+
+uint64_t probe_arm64_counted(enum hm_insn_kind kind)
+{
+	return counts[kind];
+}
+
+unsigned int probe_arm64_bugs(void)
+{
+	const unsigned int n = bugs;
+
+	bugs = 0;
+	return n;
+}
+
+hm_pa_t probe_arm64_pa(const void *object)
+{
+	return (hm_pa_t){ virt_to_phys((void *)object) };
+}
+
+/* Not inlined: who runs may be read once in a function. */
+noinline void probe_arm64_become(unsigned int context)
+{
+	hm_linux_suite_context = &contexts[context];
+}
+
+void probe_interrupt(void (*handler)(void))
+{
+	hm_context_exception_t interrupted = hm_context_exception_push();
+
+	handler();
+	hm_context_exception_pop(interrupted);
+}
+
+void probe_may_refuse(const hm_pte_t *ptep)
+{
+}
+
+bool probe_opens(unsigned int key)
+{
+	if (hm_kpkeys_style() == HM_KEY_STYLE_WINDOW)
+		return hm_insn_mrs_por_el1() >> 4 * key & HM_KEY_WRITE;
+	return hm_kpkeys_style() == HM_KEY_STYLE_NONE || key == HM_KEY_DEFAULT;
+}
+
+void probe_set_root(hm_pte_t *root)
+{
+	hm_linux_suite_root = root;
+}
+
+/* ---- the runner ---- */
+
+int suite_kunit_init(struct kunit *test)
+{
+	unsigned int i;
+
+	for (i = 0; i < TABLES; i++)
+		KUNIT_ASSERT_TRUE(test, hm_linux_table_alloc(&tables[i]));
+	return 0;
+}
+
+void suite_kunit_exit(struct kunit *test)
+{
+	unsigned int i;
+
+	for (i = 0; i < TABLES; i++)
+		if (tables[i].val)
+			hm_linux_table_free(tables[i]);
+	memset(tables, 0, sizeof(tables));
+}
+
+void suite_failed(const char *file, int line, const char *condition)
+{
+	if (failed_condition)
+		return;
+	failed_condition = condition;
+	failed_file = file;
+	failed_line = line;
+}
+
+void suite_kunit_run(struct kunit *test, void (*setup)(void), void (*run)(void))
+{
+	unsigned long flags;
+
+	failed_condition = NULL;
+	local_irq_save(flags);
+	setup();
+	run();
+	probe_reset(); /* the register is as this task has it */
+	local_irq_restore(flags);
+	if (failed_condition)
+		KUNIT_FAIL(test, "%s:%d: %s", failed_file, failed_line, failed_condition);
+}
