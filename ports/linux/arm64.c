@@ -16,12 +16,15 @@
 #include <hardmap/kpkeys.h>
 
 bool hm_linux_has_tlbi_range __ro_after_init;
+#ifdef CONFIG_HARDMAP_KEYS
 unsigned int hm_linux_key_style __ro_after_init = HM_KEY_STYLE_NONE;
+#endif
 uint64_t hm_linux_ctr __ro_after_init;
 
 static struct hm_arm64_bbm bbm __ro_after_init;
-/* hardmap.keys=: which keys are used if the CPU has them. */
+/* hardmap.keys=: which keys are used if the CPU has them; and whether somebody asked. */
 static bool want_store __ro_after_init = true, want_window __ro_after_init = true;
+static bool asked __initdata;
 
 unsigned int hm_port_bbm_level(void)
 {
@@ -32,8 +35,9 @@ static int __init keys_option(char *text)
 {
 	want_store = !strcmp(text, "store") || !strcmp(text, "auto");
 	want_window = !strcmp(text, "window") || !strcmp(text, "auto");
-	if (!want_store && !want_window && strcmp(text, "none"))
-		pr_warn("hardmap: hardmap.keys=%s is none of auto, store, window, none: no keys\n", text);
+	asked = strcmp(text, "auto") && strcmp(text, "none");
+	if (!want_store && !want_window && asked)
+		pr_err("hardmap: hardmap.keys=%s is none of auto, store, window, none: no keys\n", text);
 	return 0;
 }
 early_param("hardmap.keys", keys_option);
@@ -95,17 +99,24 @@ static void enable_keys(void)
 void __init hardmap_setup(void)
 {
 	static const char *const text[] = {
-		[HM_KEY_STYLE_NONE] = "not protected: this CPU has no keys, or hardmap.keys= wants none",
+		[HM_KEY_STYLE_NONE] = "not protected by keys",
 		[HM_KEY_STYLE_WINDOW] = "protected by window keys (FEAT_S1POE)",
 		[HM_KEY_STYLE_STORE] = "protected by store keys (FEAT_GCS)",
 	};
 
+#ifdef CONFIG_HARDMAP_KEYS
 	hm_linux_key_style = style_of_cpu();
+#endif
 	hm_linux_has_tlbi_range = hm_arm64_cpu_has_tlbi_range();
 	hm_linux_ctr = hm_arm64_ctr();
 	WARN_ON(hm_arm64_bbm_add_cpu(&bbm, hm_arm64_cpu_bbm_level())); /* the first: nothing is lost */
 	enable_keys();
 	hm_kpkeys_cpu_start();
+	if (hm_linux_key_style == HM_KEY_STYLE_NONE && asked && (want_store || want_window))
+		pr_err("hardmap: hardmap.keys= asks for %s keys, and %s\n", want_store ? "store" : "window",
+		       !IS_ENABLED(CONFIG_HARDMAP_KEYS) ? "this kernel is without CONFIG_HARDMAP_KEYS"
+		       : want_store			? "this CPU lacks FEAT_GCS or FEAT_S1PIE"
+							: "this CPU lacks FEAT_S1POE");
 	pr_info("hardmap: page tables and code are %s; block sizes: BBM level %u\n",
 		text[hm_linux_key_style], hm_port_bbm_level());
 }

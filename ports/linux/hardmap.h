@@ -11,6 +11,9 @@ struct seq_file;
 
 /* context.c: how often hm_linux_bug() was called. */
 extern atomic_t hm_linux_bugs;
+#ifdef HM_LINUX_KUNIT
+extern atomic_t hm_linux_expected_bugs;
+#endif
 
 /*
  * linear.c: the kernel's linear map, whose tables are the kernel's own and have no key. Memory is the caller's:
@@ -30,6 +33,7 @@ void hm_linux_linear_join(hm_pa_t isolated, uint64_t isolated_bytes);
 /* pool.c: the pool of page-table pages. */
 extern struct hm_pgtable_pool hm_linux_pool;
 int hm_linux_pool_init(void);
+void hm_linux_pool_exit(void); /* of the module alone */
 void hm_linux_pool_print(struct seq_file *file);
 void hm_linux_pool_statistics(struct seq_file *file);
 /* A zero page with the key of page tables, or back. May sleep. */

@@ -12,6 +12,19 @@
 #include <linux/mm.h>
 #include <linux/sched.h>
 
+/* What of it there is: all that the kernel was configured for, but in a module. */
+#ifndef HM_LINUX_MODULE
+#ifdef CONFIG_HARDMAP_CONTEXT
+#define HM_LINUX_CONTEXT
+#endif
+#ifdef CONFIG_HARDMAP_KEYS
+#define HM_LINUX_KEYS
+#endif
+#ifdef CONFIG_HARDMAP_KUNIT_TEST
+#define HM_LINUX_KUNIT
+#endif
+#endif
+
 #define HM_DIRECT_MAP_TYPES_ONLY
 #include <hardmap/direct_map.h>
 #undef HM_DIRECT_MAP_TYPES_ONLY
@@ -43,7 +56,7 @@ static inline struct hm_context *hm_port_context(void)
 {
 	return hm_linux_suite_context;
 }
-#elif defined(CONFIG_HARDMAP_CONTEXT)
+#elif defined(HM_LINUX_CONTEXT)
 /* Of the task: exceptions push and pop, and soft interrupts too. */
 static inline struct hm_context *hm_port_context(void)
 {
@@ -66,11 +79,59 @@ static inline hm_pte_t *hm_port_pgtable_root(hm_va_t va)
 hm_pte_t *hm_port_pgtable_root(hm_va_t va);
 #endif
 
+#if defined(HM_LINUX_SUITE) && defined(HM_LINUX_PLAIN_TABLES)
+/* The contract suite's without keys, whose memory may be anywhere: what it takes for a physical address is the
+ * lower bits of a kernel's. */
+#define HM_LINUX_SUITE_PA(address) ((uint64_t)(uintptr_t)(address) & ((UINT64_C(1) << 48) - 1))
+static inline hm_pte_t *hm_port_pgtable_map(hm_pa_t table)
+{
+	return (hm_pte_t *)(uintptr_t)(table.val | ~UINT64_C(0) << 48);
+}
+#else
 static inline hm_pte_t *hm_port_pgtable_map(hm_pa_t table)
 {
 	return phys_to_virt(table.val);
 }
+#endif
 
+#if defined(HM_LINUX_SUITE) && defined(HM_LINUX_PLAIN_TABLES)
+/* What these hooks answer, and what was asked of them: kunit/probe_plain.c. */
+struct hm_linux_suite_direct_map {
+	unsigned int bbm_level;
+	int break_answer;
+	unsigned int breaks, mends;
+	unsigned int tables_left, tables_out;
+};
+extern struct hm_linux_suite_direct_map hm_linux_suite_direct_map;
+bool hm_linux_suite_table_alloc(hm_pa_t *table);
+void hm_linux_suite_table_free(hm_pa_t table);
+
+static inline bool hm_port_pgtable_alloc(hm_pa_t *table)
+{
+	return hm_linux_suite_table_alloc(table);
+}
+
+static inline void hm_port_pgtable_free(hm_pa_t table)
+{
+	hm_linux_suite_table_free(table);
+}
+
+static inline unsigned int hm_port_bbm_level(void)
+{
+	return hm_linux_suite_direct_map.bbm_level;
+}
+
+static inline int hm_port_direct_map_break(hm_va_t va, uint64_t bytes)
+{
+	hm_linux_suite_direct_map.breaks++;
+	return hm_linux_suite_direct_map.break_answer;
+}
+
+static inline void hm_port_direct_map_mend(hm_va_t va, uint64_t bytes)
+{
+	hm_linux_suite_direct_map.mends++;
+}
+#else
 #ifdef HM_LINUX_PLAIN_TABLES
 /* Of linear.c, whose tables have no key: none from the pool, if that has one. */
 bool hm_linux_plain_table_alloc(hm_pa_t *table);
@@ -82,12 +143,15 @@ void hm_port_pgtable_free(hm_pa_t table);
 unsigned int hm_port_bbm_level(void);
 int hm_port_direct_map_break(hm_va_t va, uint64_t bytes);
 void hm_port_direct_map_mend(hm_va_t va, uint64_t bytes);
+#endif
 
 /* ---- the pool ---- */
 
+#ifndef HM_PORT_PGTABLE_POOL_ORDER /* else a suite's */
 #define HM_PORT_PGTABLE_POOL_ORDER (PMD_SHIFT - PAGE_SHIFT) /* what one entry of the linear map translates */
+#endif
 #define HM_PORT_PGTABLE_POOL_MAGAZINE 32
-#ifdef CONFIG_HARDMAP_KEYS
+#ifdef HM_LINUX_KEYS
 #define HM_PORT_PGTABLE_POOL_TABLES 4 /* HM_DIRECT_MAP_TABLES */
 #define HM_PORT_PGTABLE_POOL_LOCKED 1
 #else
@@ -112,7 +176,9 @@ bool hm_port_pgtable_pool_fence(struct hm_pgtable_pool *pool);
 
 /* ---- the cache of code ---- */
 
+#ifndef HM_PORT_ROX_CACHE_BLOCK_SHIFT /* else a suite's */
 #define HM_PORT_ROX_CACHE_BLOCK_SHIFT PMD_SHIFT
+#endif
 bool hm_port_rox_cache_memory(struct hm_rox_cache *cache, const struct hm_rox_cache_arena *arena,
 			      unsigned int blocks, hm_va_t *code);
 void hm_port_rox_cache_give(struct hm_rox_cache *cache, hm_va_t block);
@@ -141,8 +207,12 @@ void hm_port_rox_cache_window_unlock(struct hm_rox_cache *cache);
 #define HM_PORT_ARM64_WRITE_BACK (1u << MT_NORMAL | 1u << MT_NORMAL_TAGGED)
 
 extern bool hm_linux_has_tlbi_range; /* read-only after init, as these */
-extern unsigned int hm_linux_key_style;
 extern uint64_t hm_linux_ctr;
+#ifdef HM_LINUX_KEYS
+extern unsigned int hm_linux_key_style;
+#else
+#define hm_linux_key_style HM_KEY_STYLE_NONE
+#endif
 
 static inline bool hm_port_arm64_has_tlbi_range(void)
 {
@@ -155,13 +225,20 @@ static inline uint64_t hm_port_arm64_ctr(void)
 }
 
 #include <asm/memory.h> /* MT_NORMAL */
+#if defined(HM_LINUX_SUITE) && defined(HM_LINUX_PLAIN_TABLES)
+static inline bool hm_port_arm64_has_store_keys(void)
+{
+	return false;
+}
+#else
 /* Also what the leaves of linear.c are; its own tables take ordinary stores. */
 static inline bool hm_port_arm64_has_store_keys(void)
 {
 	return hm_linux_key_style == HM_KEY_STYLE_STORE;
 }
+#endif
 
-#if defined(CONFIG_HARDMAP_KEYS) && !defined(HM_LINUX_PLAIN_TABLES)
+#if defined(HM_LINUX_KEYS) && !defined(HM_LINUX_PLAIN_TABLES)
 static inline unsigned int hm_port_key_style(void)
 {
 	return hm_linux_key_style;

@@ -55,6 +55,22 @@ static inline void hardmap_assert_idle(void)
 }
 #endif
 
+#ifdef CONFIG_HARDMAP_KUNIT_TEST
+#include <linux/jump_label.h>
+/* The kernel's own barriers after entries, counted while it is measured; else a NOP. */
+DECLARE_STATIC_KEY_FALSE(hardmap_count_barriers);
+extern unsigned int hardmap_barriers;
+static __always_inline void hardmap_count_barrier(void)
+{
+	if (static_branch_unlikely(&hardmap_count_barriers))
+		hardmap_barriers += 2;
+}
+#else
+static inline void hardmap_count_barrier(void)
+{
+}
+#endif
+
 #ifdef CONFIG_HARDMAP_PAGE_TABLES
 /* A page for one of the kernel's own page tables, NULL: take it elsewhere. */
 struct page *hardmap_pagetable_alloc(gfp_t gfp, unsigned int order);

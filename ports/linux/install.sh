@@ -43,10 +43,11 @@ copy_all "$root/include/hardmap" "$tree/include/hardmap"
 copy "$here/hooks.h" "$tree/include/linux/hardmap.h"
 copy_all "$here" "$tree/lib/hardmap"
 copy_all "$root/ports/arm64" "$tree/lib/hardmap/ports/arm64"
-for file in context direct_map fewest kpkeys lazy_mmu pgtable probe_arm64; do
+for file in context direct_map fewest kpkeys lazy_mmu pgtable pgtable_pool pool_kernel probe_arm64 rox_cache \
+	rox_kernel; do
 	copy "$root/tests/contract/$file.c" "$tree/lib/hardmap/kunit/contract/$file.c"
 done
-for file in probe probe_arm64; do
+for file in pool_kernel probe probe_arm64 rox/hardmap_port rox_kernel; do
 	copy "$root/tests/contract/$file.h" "$tree/lib/hardmap/kunit/contract/$file.h"
 done
 

@@ -239,3 +239,19 @@ no_memory:
 		__free_page(page);
 	return -ENOMEM;
 }
+
+#ifdef HM_LINUX_MODULE
+/* The module goes: everything is back, or it says what is not, and leaves that. */
+void hm_linux_pool_exit(void)
+{
+	int error;
+
+	shrinker_free(shrinker);
+	error = hm_pgtable_pool_destroy(&hm_linux_pool);
+	if (WARN(error, "hardmap: the pool still has pages: error %d\n", error))
+		return;
+	WARN_ON(hm_linux_linear_set_key(root, PAGE_SIZE, HM_KEY_DEFAULT));
+	__free_page(phys_to_page(root.val));
+	kfree(magazines);
+}
+#endif

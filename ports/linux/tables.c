@@ -80,6 +80,9 @@ bool hardmap_pagetable_free(struct page *page)
 	}
 	if (!test_and_clear_bit(POOLED, &page->flags.f))
 		return false;
+	/* As the page allocator would have it for the next one: where a lock of the table is, or was. */
+	set_page_private(page, 0);
+	page->mapping = NULL;
 	hm_linux_table_free((hm_pa_t){ page_to_phys(page) });
 	return true;
 }

@@ -36,12 +36,15 @@ static uint64_t reserved; /* by tokens of the suite */
 static uint64_t lost; /* pages in magazines that were overwritten */
 static const char *where = ""; /* of a random program: which step of what */
 static unsigned int failures;
+/* Of calls of alloc_batch() that are within each other. */
+static hm_pa_t batches[2 * PAGES];
+static unsigned int batched;
 
 static void suite_setup(void)
 {
 	probe_reset();
 	pool_kernel_reset();
-	lives = bugs = failures = 0;
+	lives = bugs = failures = batched = 0;
 	keyed = false;
 	reserved = lost = 0;
 	where = "";
@@ -235,10 +238,14 @@ static int alloc(unsigned int flags)
 
 static int alloc_batch(unsigned int flags, unsigned int n)
 {
-	hm_pa_t pages[PAGES];
-	const int error = hm_pgtable_pool_alloc_batch(pool, flags, pages, n);
+	hm_pa_t *pages = &batches[batched];
 	unsigned int i;
+	int error;
 
+	CHECK(batched + n <= 2 * PAGES);
+	batched += n;
+	error = hm_pgtable_pool_alloc_batch(pool, flags, pages, n);
+	batched -= n;
 	for (i = 0; !error && i < n; i++)
 		note_served(pages[i], flags);
 	return error;
@@ -423,7 +430,7 @@ static uint64_t wrong_page(void)
 	case 1:
 		return below(2) ? 0 : ~UINT64_C(0) << 10;
 	case 2:
-		return kpool->root_key + (uintptr_t)kpool->root;
+		return kpool->root_key + POOL_KERNEL_PA(kpool->root);
 	default:
 		i = (unsigned int)below(PAGES);
 		while (kernel->page[i].live)
@@ -1352,7 +1359,7 @@ CASE(wrong_pages_are_not_freed)
 		free_wrong(page.val); /* of another pool */
 		free_wrong(pool_kernel_pa(PAGES - 1).val); /* of none */
 		free_wrong(pool_kernel_pa(PAGES - 2).val); /* of the block of adopted ones */
-		free_wrong((uintptr_t)kpool->root);
+		free_wrong(POOL_KERNEL_PA(kpool->root));
 		free_wrong(0);
 		free_wrong(~UINT64_C(0));
 		mine = forget(1);

@@ -71,7 +71,7 @@ void pool_kernel_reset(void)
 
 unsigned int pool_kernel_number(hm_pa_t page)
 {
-	const uint64_t number = (page.val - (uintptr_t)memory) / page_bytes();
+	const uint64_t number = (page.val - POOL_KERNEL_PA(memory)) / page_bytes();
 
 	return number < POOL_KERNEL_PAGES && !(page.val % page_bytes()) ? (unsigned int)number
 									: POOL_KERNEL_PAGES;
@@ -79,7 +79,7 @@ unsigned int pool_kernel_number(hm_pa_t page)
 
 hm_pa_t pool_kernel_pa(unsigned int number)
 {
-	const hm_pa_t pa = { (uintptr_t)memory + number * page_bytes() };
+	const hm_pa_t pa = { POOL_KERNEL_PA(memory) + number * page_bytes() };
 
 	return pa;
 }
@@ -99,10 +99,11 @@ static struct pool_kernel_page *pages_at(hm_pa_t pa, unsigned int n)
 static void foul(hm_pa_t pa, unsigned int n)
 {
 	const uint64_t bytes = page_bytes() < 1024 ? page_bytes() : 1024;
+	unsigned char *start = memory + (pa.val - POOL_KERNEL_PA(memory));
 	unsigned int i;
 
 	for (i = 0; i < n && i < 512; i++)
-		memset((unsigned char *)(uintptr_t)pa.val + i * page_bytes(), 0xa5, bytes);
+		memset(start + i * page_bytes(), 0xa5, bytes);
 }
 
 hm_pa_t pool_kernel_take(unsigned int first, unsigned int n)
@@ -239,7 +240,7 @@ static bool fails(void)
 
 hm_pa_t hm_port_pgtable_pool_root(const struct hm_pgtable_pool *pool)
 {
-	const hm_pa_t pa = { (uintptr_t)around(pool)->root };
+	const hm_pa_t pa = { POOL_KERNEL_PA(around(pool)->root) };
 
 	return pa;
 }
@@ -354,7 +355,7 @@ int hm_port_pgtable_pool_set_key(struct hm_pgtable_pool *pool, hm_pa_t pages, un
 				 unsigned int key, struct hm_pgtable_pool_token *tables)
 {
 	struct pool_kernel_pool *kpool = enter(pool, POOL_KERNEL_SET_KEY);
-	const bool is_root = pages.val == (uintptr_t)kpool->root;
+	const bool is_root = pages.val == POOL_KERNEL_PA(kpool->root);
 	struct pool_kernel_page *page = is_root ? NULL : pages_at(pages, n);
 	const bool fail = fails();
 	unsigned int i;

@@ -2,8 +2,8 @@
  *
  * pool_kernel.h -- the kernel beneath the pools of the contract suite: memory in blocks, keys page by page,
  * locks, CPUs. It does what the hooks of pgtable_pool.h ask for, distrusts whoever asks, and can be told to
- * fail at any call. Physical addresses are addresses of the host. One thread: other CPUs act when a hook
- * lets them.
+ * fail at any call. Physical addresses are addresses of the host, unless the build says otherwise. One
+ * thread: other CPUs act when a hook lets them.
  *
  * USE      pool_kernel_reset();  ... use pool_kernel.pool[0].pool ...  EXPECT(!pool_kernel.violations)
  * STATE    The global pool_kernel.
@@ -21,6 +21,10 @@
 	(HM_PORT_PGTABLE_POOL_ORDER > 9 ? 6 : HM_PORT_PGTABLE_POOL_ORDER > 5 ? 24 : 96)
 #define POOL_KERNEL_PAGES (POOL_KERNEL_BLOCKS << HM_PORT_PGTABLE_POOL_ORDER)
 #define POOL_KERNEL_TABLES 64
+/* The physical address of what is there. */
+#ifndef POOL_KERNEL_PA
+#define POOL_KERNEL_PA(address) ((uint64_t)(uintptr_t)(address))
+#endif
 
 /* Hooks; those before POOL_KERNEL_SURE can fail. */
 enum pool_kernel_hook {

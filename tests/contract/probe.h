@@ -24,6 +24,9 @@ struct probe_counts {
 #ifdef HM_HOSTED_LEVEL
 #define PROBE_LEVEL HM_HOSTED_LEVEL
 #define PROBE_KEY HM_HOSTED_KEY
+#elif defined(X86_LEVEL)
+#define PROBE_LEVEL X86_LEVEL
+#define PROBE_KEY X86_KEY
 #elif defined(FOREIGN_PAGE_BYTES)
 #define PROBE_LEVEL 7
 #define PROBE_KEY 15

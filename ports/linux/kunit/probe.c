@@ -6,6 +6,7 @@
 #include <linux/irqflags.h>
 #include <linux/string.h>
 
+#include "bench.h"
 #include "hardmap.h"
 #include "probe.h"
 #include "probe_arm64.h"
@@ -17,7 +18,11 @@ struct hm_context *hm_linux_suite_context;
 hm_pte_t *hm_linux_suite_root;
 
 static struct hm_context contexts[PROBE_CONTEXTS];
+#ifdef HM_LINUX_PLAIN_TABLES
+static hm_pte_t plain_tables[TABLES][HM_PORT_PGTABLE_ENTRIES] __aligned(PAGE_SIZE);
+#else
 static hm_pa_t tables[TABLES];
+#endif
 static uint64_t counts[HM_INSN_KINDS];
 static unsigned int bugs;
 
@@ -27,6 +32,16 @@ static int failed_line;
 void hm_insn_count(enum hm_insn_kind kind)
 {
 	counts[kind]++;
+}
+
+unsigned int bench_barriers(void)
+{
+	static uint64_t before;
+	const uint64_t now = counts[HM_INSN_DSB_ISHST] + counts[HM_INSN_DSB_ISH] + counts[HM_INSN_ISB];
+	const unsigned int since = (unsigned int)(now - before);
+
+	before = now;
+	return since;
 }
 
 void hm_linux_suite_bug(const char *message)
@@ -44,11 +59,18 @@ void probe_arm64_reset(void)
 	for (i = 0; i < TABLES; i++)
 		hm_pte_fill(probe_arm64_table(i), HM_PORT_PGTABLE_ENTRIES, none, 0);
 	probe_set_root(NULL);
+#ifdef HM_LINUX_PLAIN_TABLES
+	probe_plain_reset();
+#endif
 }
 
 hm_pte_t *probe_arm64_table(unsigned int number)
 {
+#ifdef HM_LINUX_PLAIN_TABLES
+	return plain_tables[number];
+#else
 	return hm_port_pgtable_map(tables[number]);
+#endif
 }
 
 uint64_t probe_arm64_counted(enum hm_insn_kind kind)
@@ -66,7 +88,11 @@ unsigned int probe_arm64_bugs(void)
 
 hm_pa_t probe_arm64_pa(const void *object)
 {
+#ifdef HM_LINUX_PLAIN_TABLES
+	return (hm_pa_t){ HM_LINUX_SUITE_PA(object) };
+#else
 	return (hm_pa_t){ virt_to_phys((void *)object) };
+#endif
 }
 
 /* Not inlined: who runs may be read once in a function. */
@@ -101,6 +127,16 @@ void probe_set_root(hm_pte_t *root)
 
 /* ---- the runner ---- */
 
+#ifdef HM_LINUX_PLAIN_TABLES
+int suite_kunit_init(struct kunit *test)
+{
+	return 0;
+}
+
+void suite_kunit_exit(struct kunit *test)
+{
+}
+#else
 int suite_kunit_init(struct kunit *test)
 {
 	unsigned int i;
@@ -119,6 +155,7 @@ void suite_kunit_exit(struct kunit *test)
 			hm_linux_table_free(tables[i]);
 	memset(tables, 0, sizeof(tables));
 }
+#endif
 
 void suite_failed(const char *file, int line, const char *condition)
 {

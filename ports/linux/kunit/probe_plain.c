@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* probe_plain.c -- the probe of suites without keys (plain.h), with the hooks of direct_map.h: they do what they
+ * are told. */
+#include <linux/gfp.h>
+#include <linux/limits.h>
+
+static void probe_plain_reset(void);
+#include "probe.c"
+
+struct hm_linux_suite_direct_map hm_linux_suite_direct_map;
+
+static void probe_plain_reset(void)
+{
+	hm_linux_suite_direct_map = (struct hm_linux_suite_direct_map){
+		.bbm_level = 3,
+		.tables_left = UINT_MAX,
+	};
+}
+
+bool hm_linux_suite_table_alloc(hm_pa_t *table)
+{
+	void *page = hm_linux_suite_direct_map.tables_left ? (void *)__get_free_page(GFP_ATOMIC) : NULL;
+
+	if (!page)
+		return false;
+	memset(page, 0xff, PAGE_SIZE);
+	hm_linux_suite_direct_map.tables_left--;
+	hm_linux_suite_direct_map.tables_out++;
+	table->val = HM_LINUX_SUITE_PA(page);
+	return true;
+}
+
+void hm_linux_suite_table_free(hm_pa_t table)
+{
+	hm_linux_suite_direct_map.tables_out--;
+	free_page((unsigned long)hm_port_pgtable_map(table));
+}
+
+struct probe_direct_map probe_direct_map(void)
+{
+	struct hm_linux_suite_direct_map *hooks = &hm_linux_suite_direct_map;
+
+	return (struct probe_direct_map){
+		.bbm_level = &hooks->bbm_level,
+		.break_answer = &hooks->break_answer,
+		.breaks = &hooks->breaks,
+		.mends = &hooks->mends,
+		.tables_left = &hooks->tables_left,
+		.tables_out = &hooks->tables_out,
+	};
+}
+
+hm_pte_t probe_linear_page(uint64_t pa)
+{
+	return hm_arm64_leaf((hm_pa_t){ pa }, 0, HM_ARM64_KERNEL_RW);
+}
