@@ -80,8 +80,8 @@ hm_pte_t *hm_port_pgtable_root(hm_va_t va);
 #endif
 
 #if defined(HM_LINUX_SUITE) && defined(HM_LINUX_PLAIN_TABLES)
-/* The contract suite's without keys, whose memory may be anywhere: what it takes for a physical address is the
- * lower bits of a kernel's. */
+/* The contract suite's without keys, whose memory may be anywhere: what it takes for a physical
+ * address is the lower bits of a kernel's. */
 #define HM_LINUX_SUITE_PA(address) ((uint64_t)(uintptr_t)(address) & ((UINT64_C(1) << 48) - 1))
 static inline hm_pte_t *hm_port_pgtable_map(hm_pa_t table)
 {

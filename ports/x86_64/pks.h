@@ -11,8 +11,8 @@
  *
  * or, in place of the first, HM_PORT_KEY_STYLE as HM_KEY_STYLE_WINDOW, where nothing else is booted.
  *
- *	memory     is the kernel's if U/S is 0 somewhere on its way: the key in bits 62:59 of its leaf is under
- *	           this register. That of user pages is under PKRU, with CR4.PKE (SDM vol 3, 4.6.2)
+ *	memory     is the kernel's if U/S is 0 somewhere on its way: the key in bits 62:59 of its leaf is
+ *	           under this register. That of user pages is under PKRU, with CR4.PKE (SDM vol 3, 4.6.2)
  *	execution  is by the page's permission alone; a key forbids data accesses
  *	writes     are forbidden by WD only with CR0.WP 1
  *	exceptions leave the register as it was, NMI included: they need the push of context.h, all of them

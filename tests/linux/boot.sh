@@ -51,8 +51,9 @@ amd64)
 	;;
 esac
 
-set --
-[ -z "$count" ] || set -- -icount shift=0
+# One CPU is what counts are of.
+set -- -smp 2
+[ -z "$count" ] || set -- -icount shift=0 -smp 1
 # -no-reboot: a panic ends QEMU, as panic=-1 makes the kernel restart. -net none: no boot ROM is looked for.
-exec timeout "$seconds" "$qemu" -M "$machine" -cpu "$processor" -smp 2 -m 1G -nographic -net none -no-reboot \
+exec timeout "$seconds" "$qemu" -M "$machine" -cpu "$processor" -m 1G -nographic -net none -no-reboot \
 	-kernel "$image" -initrd "$initrd" -append "console=$console panic=-1 $line" "$@" </dev/null

@@ -1,12 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR GPL-2.0-only
 #
-# run.sh [-k] [-a ARCH] [-c CONFIG] [-t SECONDS] [PARAMETER...] -- builds a Linux kernel with hardmap in it (kernel.sh),
+# run.sh [-b | -k] [-a ARCH] [-c CONFIG] [-p CPU] [-t SECONDS] [PARAMETER...] -- builds a Linux kernel with hardmap in it (kernel.sh),
 # boots it in QEMU with more PARAMETERs on its command line, and prints what its tests say as TAP. The whole console
 # log stays where standard error says.
 #
 #     -a, -c    as kernel.sh has them
+#     -b        what a section of lazy_mmu.h costs beside the kernel's own mode, instructions counted, and no test
 #     -k        KUnit alone; else the workload, the shrinkers and modules that come and go too
+#     -p        another processor than QEMU's max
 #     -t        how long it may run, in seconds (default: 600)
 #
 # QEMU_AARCH64 and QEMU_X86_64 may name another QEMU.
@@ -21,11 +23,18 @@ arch=arm64
 config=
 words=kunit,workload,shrink
 seconds=600
-while getopts a:c:kt: option; do
+processor=max
+count=
+while getopts a:bc:kp:t: option; do
 	case $option in
+	b)
+		words=bench
+		count=yes
+		;;
 	a) arch=$OPTARG ;;
 	c) config=$OPTARG ;;
 	k) words=kunit ;;
+	p) processor=$OPTARG ;;
 	t) seconds=$OPTARG ;;
 	*) usage ;;
 	esac
@@ -54,22 +63,23 @@ modules=$(sed -n "s|^\(.*/\)*\(hardmap[^/]*\)\.o$|$build/&|p" "$build/modules.or
 	modules=
 if [ -z "$modules" ]; then
 	echo "# no module of hardmap's in this kernel"
-elif [ "$words" != kunit ]; then
+elif [ "$words" != kunit ] && [ -z "$count" ]; then
 	words=$words,module
 fi
 elapsed=$(elapsed)
 echo "# kernel: $elapsed s"
 
-# Beside the build directory, one for each set of tests.
-output=$(dirname "$build")/$words
+# Beside the build directory, one for each set of tests and machine: several may run at once.
+output=$(dirname "$build")/$words-$(printf '%s' "$processor ${QEMU_AARCH64:-} ${QEMU_X86_64:-} $*" | cksum | cut -d' ' -f1)
 log=$output.log
 # shellcheck disable=SC2086 # words, deliberately: kernel.sh has no space in its paths
 "$here/initramfs.sh" "$arch" "$output.initramfs" $modules
 echo "run.sh: booting; the console is in $log" >&2
 status=0
 # A log that keeps all, and a line for each that init writes.
-"$here/boot.sh" -t "$seconds" -a "$arch" "$image" "$output.initramfs" \
-	"log_buf_len=4M printk.devkmsg=on hardmap.test=$words $*" >"$log" 2>&1 || status=$?
+# shellcheck disable=SC2086 # nothing, or one word
+"$here/boot.sh" ${count:+-i} -t "$seconds" -a "$arch" -p "$processor" "$image" "$output.initramfs" \
+	"log_buf_len=4M printk.devkmsg=on hardmap.test=$words ${count:+kunit.enable=0 }$*" >"$log" 2>&1 || status=$?
 elapsed=$(elapsed)
 echo "# boot and tests: $elapsed s, $words"
 case $status in
@@ -78,5 +88,6 @@ case $status in
 *) echo "# QEMU ended with status $status" ;;
 esac
 python3 "$here/ktap.py" "$log" "$words" || status=1
+[ -z "$count" ] || sed -n 's/\r$//; /^instructions |/,/^ok/{/^ok/!s/^/# /p}' "$log"
 echo "run.sh: the whole log: $log" >&2
 [ "$status" = 0 ]

@@ -193,7 +193,7 @@ static int __init bench_init(void)
 	hm_pa_t table;
 	unsigned int i;
 
-	area = get_vm_area(PAGES * PAGE_SIZE, VM_SPARSE);
+	area = get_vm_area(PMD_SIZE, VM_SPARSE | VM_IOREMAP); /* of one table, as the latter aligns it */
 	entries_va.val = hm_linux_area.val + HM_LINUX_AREA_BYTES - PMD_SIZE;
 	if (!directory || !area || !hm_linux_area.val || !hm_linux_table_alloc(&table))
 		return -ENOMEM;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * plain.h -- before everything else in what belongs to the contract suites of the modules that have a kernel of
- * their own beneath them: direct_map.h, pgtable_pool.h, rox_cache.h. Their memory is ordinary. So these are compiled
- * without keys (HM_LINUX_PLAIN_TABLES), also where the CPU has some: with keys they run in hosted builds alone. Their
- * probe is a second copy of the same source, and their hooks are not the port's: both need names of their own.
+ * plain.h -- before everything else in what belongs to the contract suites of direct_map.h,
+ * pgtable_pool.h and rox_cache.h, whose hooks are not the port's but simulated. The memory of
+ * that simulation is ordinary: they are compiled without keys (HM_LINUX_PLAIN_TABLES), also where
+ * the CPU has some; with keys they run in hosted builds alone. Their probe is a second copy of
+ * the same source. It and the hooks need names of their own.
  */
 #ifndef HM_LINUX_PLAIN_H
 #define HM_LINUX_PLAIN_H

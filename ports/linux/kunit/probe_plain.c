@@ -1,16 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* probe_plain.c -- the probe of suites without keys (plain.h), with the hooks of direct_map.h: they do what they
- * are told. */
+/* probe_plain.c -- the probe of suites without keys (plain.h), with the hooks of direct_map.h:
+ * they do what they are told. */
 #include <linux/gfp.h>
 #include <linux/limits.h>
+#include <linux/list.h>
+#include <linux/mm.h>
 
 static void probe_plain_reset(void);
 #include "probe.c"
 
 struct hm_linux_suite_direct_map hm_linux_suite_direct_map;
+static LIST_HEAD(lent); /* tables */
+
+static void take_back(struct page *page)
+{
+	list_del(&page->lru);
+	__free_page(page);
+}
 
 static void probe_plain_reset(void)
 {
+	struct page *page, *next;
+
+	list_for_each_entry_safe(page, next, &lent, lru)
+		take_back(page);
 	hm_linux_suite_direct_map = (struct hm_linux_suite_direct_map){
 		.bbm_level = 3,
 		.tables_left = UINT_MAX,
@@ -19,21 +32,22 @@ static void probe_plain_reset(void)
 
 bool hm_linux_suite_table_alloc(hm_pa_t *table)
 {
-	void *page = hm_linux_suite_direct_map.tables_left ? (void *)__get_free_page(GFP_ATOMIC) : NULL;
+	struct page *page = hm_linux_suite_direct_map.tables_left ? alloc_page(GFP_ATOMIC) : NULL;
 
 	if (!page)
 		return false;
-	memset(page, 0xff, PAGE_SIZE);
+	list_add(&page->lru, &lent);
+	memset(page_address(page), 0xff, PAGE_SIZE);
 	hm_linux_suite_direct_map.tables_left--;
 	hm_linux_suite_direct_map.tables_out++;
-	table->val = HM_LINUX_SUITE_PA(page);
+	table->val = HM_LINUX_SUITE_PA(page_address(page));
 	return true;
 }
 
 void hm_linux_suite_table_free(hm_pa_t table)
 {
 	hm_linux_suite_direct_map.tables_out--;
-	free_page((unsigned long)hm_port_pgtable_map(table));
+	take_back(virt_to_page(hm_port_pgtable_map(table)));
 }
 
 struct probe_direct_map probe_direct_map(void)

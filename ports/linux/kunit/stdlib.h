@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* stdlib.h -- for the contract suite's bodies, which ask for it by that name. Their cases cannot sleep. */
+/* stdlib.h -- for the contract suite's bodies, which ask for it by that name. Cases cannot
+ * sleep. */
 #ifndef HM_LINUX_SUITE_STDLIB_H
 #define HM_LINUX_SUITE_STDLIB_H
 #include <linux/slab.h>
