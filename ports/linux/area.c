@@ -20,20 +20,9 @@
 hm_va_t hm_linux_area __ro_after_init;
 static hm_pa_t area_table __ro_after_init;
 
-hm_pte_t *hm_port_pgtable_root(hm_va_t va)
-{
-	return va.val >> 55 & 1 ? (hm_pte_t *)init_mm.pgd : NULL;
-}
-
 hm_pte_t *hm_linux_area_entry(hm_va_t va)
 {
 	return hm_port_pgtable_map(area_table) + hm_port_pgtable_index(va, AREA_LEVEL);
-}
-
-/* As the kernel's own: not global where user mode runs on other tables. */
-uint64_t hm_linux_area_attributes(void)
-{
-	return arm64_use_ng_mappings ? HM_ARM64_NOT_GLOBAL : 0;
 }
 
 /* ---- tables that come and go ---- */
@@ -105,6 +94,7 @@ int __init hm_linux_area_init(void)
 	unsigned long start;
 	p4d_t *p4d;
 	pud_t *pud = NULL;
+	int error;
 
 	if (!area)
 		return -ENOMEM;
@@ -117,10 +107,15 @@ int __init hm_linux_area_init(void)
 		free_vm_area(area);
 		return -ENOMEM;
 	}
-	hm_linux_area.val = start;
 	/* The pool's zeroes before the link, for every walker; the kernel's table is written by the kernel's
 	 * writer. */
 	hm_port_pgtable_order_fill();
-	set_pud(pud, __pud(area_table.val | PUD_TYPE_TABLE | PUD_TABLE_UXN));
+	error = hm_linux_link_area(pud, area_table);
+	if (error) {
+		hm_linux_table_free(area_table);
+		free_vm_area(area);
+		return error;
+	}
+	hm_linux_area.val = start;
 	return 0;
 }

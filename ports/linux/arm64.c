@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * arm64.c -- what each CPU has and switches on: protection keys, sizes that change live, range TLBI.
+ * arm64.c -- what each CPU has and switches on: protection keys, sizes that change live, range TLBI. And the
+ * entries of the area.
  */
 #include <linux/cache.h>
 #include <linux/init.h>
 #include <linux/kernel.h>
+#include <linux/mm.h>
+#include <linux/smp.h>
 #include <linux/string.h>
 
 #include <asm/cpu_ops.h>
+#include <asm/mmu.h>
+#include <asm/pgtable.h>
 #include <asm/smp.h>
 #include <asm/sysreg.h>
 #include <asm/tlbflush.h>
@@ -30,6 +35,38 @@ unsigned int hm_port_bbm_level(void)
 {
 	return hm_arm64_bbm_system(&bbm);
 }
+
+hm_pte_t *hm_port_pgtable_root(hm_va_t va)
+{
+	return va.val >> 55 & 1 ? (hm_pte_t *)init_mm.pgd : NULL;
+}
+
+/* ---- the area ---- */
+
+/* As the kernel's own: not global where user mode runs on other tables. */
+hm_pte_t hm_linux_leaf(hm_pa_t pa, unsigned int level, enum hm_permission permission)
+{
+	const uint64_t attributes = permission == HM_PERMISSION_RW  ? HM_ARM64_KERNEL_RW
+				    : permission == HM_PERMISSION_RO ? HM_ARM64_KERNEL_RO
+								     : HM_ARM64_KERNEL_RX;
+
+	return hm_arm64_leaf(pa, level, attributes | (arm64_use_ng_mappings ? HM_ARM64_NOT_GLOBAL : 0));
+}
+
+int hm_linux_link_area(pud_t *entry, hm_pa_t table)
+{
+	set_pud(entry, __pud(table.val | PUD_TYPE_TABLE | PUD_TABLE_UXN));
+	return 0;
+}
+
+/* An interrupt to each of the others is an exception entry and return; an ISB here. */
+void hm_linux_synchronise(void)
+{
+	kick_all_cpus_sync();
+	hm_port_context_sync();
+}
+
+/* ---- keys ---- */
 
 static int __init keys_option(char *text)
 {

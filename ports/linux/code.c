@@ -10,7 +10,6 @@
 #include <linux/seq_file.h>
 #include <linux/shrinker.h>
 #include <linux/slab.h>
-#include <linux/smp.h>
 #include <linux/spinlock.h>
 
 #include "hardmap.h"
@@ -114,7 +113,7 @@ hm_pte_t *hm_port_rox_cache_at(const struct hm_rox_cache *cache, hm_va_t code)
 	return phys_to_virt(block_of(code).val + code.val % BLOCK);
 }
 
-/* Where the size of a block cannot change live, all of it is opened. */
+/* Where a part cannot be opened, or not without that the block stays in pieces, all of it is. */
 int hm_port_rox_cache_alias(struct hm_rox_cache *cache, hm_va_t code, uint64_t bytes,
 			    enum hm_rox_cache_alias alias)
 {
@@ -160,8 +159,7 @@ int hm_port_rox_cache_execute(struct hm_rox_cache *cache, hm_va_t block, bool ex
 	hm_pte_t *entry = hm_linux_area_entry(block);
 
 	if (executable) {
-		hm_pte_set_kernel(entry, hm_arm64_leaf(block_of(block), 1,
-						       HM_ARM64_KERNEL_RX | hm_linux_area_attributes()));
+		hm_pte_set_kernel(entry, hm_linux_leaf(block_of(block), 1, HM_PERMISSION_ROX));
 	} else {
 		hm_pte_clear(entry);
 		hm_pgtable_invalidate(block, BLOCK, HM_INVALIDATE_LEAVES);
@@ -169,13 +167,11 @@ int hm_port_rox_cache_execute(struct hm_rox_cache *cache, hm_va_t block, bool ex
 	return 0;
 }
 
-/* An interrupt to each of the others is an exception entry and return; an ISB here. */
 bool hm_port_rox_cache_synchronise(struct hm_rox_cache *cache)
 {
 	if (irqs_disabled())
 		return false;
-	kick_all_cpus_sync();
-	hm_port_context_sync();
+	hm_linux_synchronise();
 	return true;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * context.c -- execution contexts: the task's, around which the vectors push and pop; or, where no vector is
- * ours, one chosen by what executes. And what a bug leads to.
+ * ours, one chosen by what executes, which is the task's own if it has one. And what a bug leads to.
  */
 #include <linux/hardirq.h>
 #include <linux/kernel.h>
@@ -30,6 +30,13 @@ void hm_linux_bug(const char *message)
 	atomic_inc(&hm_linux_bugs);
 	WARN(1, "hardmap: BUG: %s\n", message);
 }
+
+#if defined(HM_LINUX_CONTEXT) || defined(HM_LINUX_TASK_STATE)
+void hardmap_thread_init(struct hm_context *context)
+{
+	hm_context_reuse(context);
+}
+#endif
 
 #ifdef HM_LINUX_CONTEXT
 hm_context_exception_t noinstr hardmap_exception_push(void)
@@ -67,19 +74,14 @@ void hardmap_switch_in(hm_context_switch_t away)
 	hm_context_switch_in(away);
 }
 
-void hardmap_thread_init(struct hm_context *context)
-{
-	hm_context_reuse(context);
-}
-
 void hardmap_assert_idle(void)
 {
 	hm_context_assert_idle();
 }
 #else
 /*
- * One for each kind of context that this CPU can be in. Tasks share theirs, so a section of a task is one
- * with preemption off, and one that is not in a section writes entries one by one, which leaves no state.
+ * One for each kind of context that this CPU can be in. A module's tasks share theirs, so a section of a task is
+ * one with preemption off there, and one that is not in a section writes entries one by one, which leaves no state.
  */
 enum { HM_LINUX_TASK, HM_LINUX_SOFTIRQ, HM_LINUX_HARDIRQ, HM_LINUX_NMI, HM_LINUX_CONTEXTS };
 static DEFINE_PER_CPU(struct hm_context[HM_LINUX_CONTEXTS], hm_linux_contexts);
@@ -94,6 +96,10 @@ struct hm_context *hm_port_context(void)
 		kind = HM_LINUX_HARDIRQ;
 	else if (in_serving_softirq()) /* not in_softirq(): that is also a task that disables them */
 		kind = HM_LINUX_SOFTIRQ;
+#ifdef HM_LINUX_TASK_STATE
+	else
+		return &current->thread.hardmap;
+#endif
 	return &raw_cpu_ptr(hm_linux_contexts)[kind];
 }
 #endif

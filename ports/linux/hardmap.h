@@ -16,7 +16,7 @@ extern atomic_t hm_linux_expected_bugs;
 #endif
 
 /*
- * linear.c: the kernel's linear map, whose tables are the kernel's own and have no key. Memory is the caller's:
+ * linear.c, linear_x86_64.c: the kernel's linear map, whose tables are the kernel's own and have no key. Memory is the caller's:
  * nobody else changes how it is mapped, and what is beside it stays as it is. May sleep, but isolated memory
  * changes its key and permission under a lock that never waits for memory. Errors: negative.
  */
@@ -49,8 +49,15 @@ int hm_linux_area_init(void);
 hm_pte_t *hm_linux_area_entry(hm_va_t va);
 /* Tables that were unlinked are the pool's again. May sleep. */
 void hm_linux_wait_for_tables(void);
-/* What entries of the area have beside their permission. */
-uint64_t hm_linux_area_attributes(void);
+
+/* arm64.c, x86_64.c: the architecture. */
+/* An entry of the area, or of a private table of the module: RW, RO or ROX, for the kernel. */
+hm_pte_t hm_linux_leaf(hm_pa_t pa, unsigned int level, enum hm_permission permission);
+/* That entry of the kernel's tables links a table of the library's. Errors: negative. */
+int hm_linux_link_area(pud_t *entry, hm_pa_t table);
+/* All CPUs fetch instructions anew. Interrupts on. */
+void hm_linux_synchronise(void);
+void hm_linux_ask_cpus(void); /* of the module alone: what they all have */
 
 /* code.c: the cache of code. */
 extern struct hm_rox_cache hm_linux_code;

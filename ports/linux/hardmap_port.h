@@ -17,6 +17,9 @@
 #ifdef CONFIG_HARDMAP_CONTEXT
 #define HM_LINUX_CONTEXT
 #endif
+#ifdef CONFIG_HARDMAP_TASK_STATE
+#define HM_LINUX_TASK_STATE
+#endif
 #ifdef CONFIG_HARDMAP_KEYS
 #define HM_LINUX_KEYS
 #endif
@@ -257,6 +260,30 @@ static inline unsigned int hm_port_key_style(void)
 #include <arm64/fault.h>
 #include <arm64/tlbi.h>
 #include <arm64/vmsa.h>
+#elif defined(CONFIG_X86_64)
+/* Also with 5-level paging: hm_port_pgtable_root() is the table of the fourth level then. */
+#define HM_PORT_X86_64_LEVELS 4
+#define HM_PORT_KEY_STYLE HM_KEY_STYLE_NONE
+#define hm_linux_key_style HM_KEY_STYLE_NONE
+
+#include <asm/cpufeature.h>
+static inline bool hm_port_x86_64_has_1g_pages(void)
+{
+	return boot_cpu_has(X86_FEATURE_GBPAGES);
+}
+
+static inline bool hm_port_x86_64_has_serialize(void)
+{
+	return boot_cpu_has(X86_FEATURE_SERIALIZE);
+}
+
+/* So an invalidation is for who has interrupts on. */
+void hm_port_x86_64_shootdown(hm_va_t va, uint64_t bytes, enum hm_invalidate what);
+#include <x86_64/barrier.h>
+#include <x86_64/code.h>
+#include <x86_64/fault.h>
+#include <x86_64/paging.h>
+#include <x86_64/tlb.h>
 #else
 #error "hardmap_port.h: no architecture port for this kernel"
 #endif

@@ -20,6 +20,11 @@
 
 struct page;
 
+#if defined(CONFIG_HARDMAP_CONTEXT) || defined(CONFIG_HARDMAP_TASK_STATE)
+/* Of a new thread, a copy of its parent's: nothing is open, and no token of either fits. */
+void hardmap_thread_init(struct hm_context *context);
+#endif
+
 #ifdef CONFIG_HARDMAP_CONTEXT
 /* Boot CPU, before there is a second thread: how protected memory is protected, for good. */
 void hardmap_setup(void);
@@ -30,8 +35,6 @@ hm_context_exception_t hardmap_exception_push(void);
 void hardmap_exception_pop(hm_context_exception_t interrupted);
 hm_context_switch_t hardmap_switch_out(void);
 void hardmap_switch_in(hm_context_switch_t away);
-/* Of a new thread, a copy of its parent's: nothing is open, and no token of either fits. */
-void hardmap_thread_init(struct hm_context *context);
 /* Around soft interrupts, which run on the state of the thread that they borrow. */
 hm_context_exception_t hardmap_softirq_push(void);
 void hardmap_softirq_pop(hm_context_exception_t interrupted);
@@ -55,7 +58,7 @@ static inline void hardmap_assert_idle(void)
 }
 #endif
 
-#ifdef CONFIG_HARDMAP_KUNIT_TEST
+#if defined(CONFIG_HARDMAP_KUNIT_TEST) && defined(CONFIG_ARM64)
 #include <linux/jump_label.h>
 /* The kernel's own barriers after entries, counted while it is measured; else a NOP. */
 DECLARE_STATIC_KEY_FALSE(hardmap_count_barriers);

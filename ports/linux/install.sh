@@ -43,11 +43,13 @@ copy_all "$root/include/hardmap" "$tree/include/hardmap"
 copy "$here/hooks.h" "$tree/include/linux/hardmap.h"
 copy_all "$here" "$tree/lib/hardmap"
 copy_all "$root/ports/arm64" "$tree/lib/hardmap/ports/arm64"
-for file in context direct_map fewest kpkeys lazy_mmu pgtable pgtable_pool pool_kernel probe_arm64 rox_cache \
-	rox_kernel; do
+copy_all "$root/ports/x86_64" "$tree/lib/hardmap/ports/x86_64"
+for file in context direct_map fewest kpkeys lazy_mmu pgtable pgtable_pool pool_kernel probe_arm64 probe_x86_64 \
+	rox_cache rox_kernel x86_64/x86; do
 	copy "$root/tests/contract/$file.c" "$tree/lib/hardmap/kunit/contract/$file.c"
 done
-for file in pool_kernel probe probe_arm64 rox/hardmap_port rox_kernel; do
+for file in pool_kernel probe probe_arm64 rox/hardmap_port rox_kernel x86_64/hardmap_port x86_64/x86 \
+	x86_64/x86_64/insn; do
 	copy "$root/tests/contract/$file.h" "$tree/lib/hardmap/kunit/contract/$file.h"
 done
 

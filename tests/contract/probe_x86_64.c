@@ -121,7 +121,7 @@ hm_pte_t probe_block(unsigned int number)
 
 hm_pte_t probe_link(unsigned int number)
 {
-	const hm_pa_t pa = { (uintptr_t)tables[number] };
+	const hm_pa_t pa = { X86_PA(tables[number]) };
 
 	return hm_x86_64_table(pa);
 }

@@ -51,7 +51,7 @@ static int live_init(struct kunit *test)
 	KUNIT_ASSERT_NE(test, hm_linux_area.val, 0ull);
 	memory = alloc_pages(GFP_KERNEL | __GFP_ZERO, ORDER);
 	KUNIT_ASSERT_NOT_NULL(test, memory);
-	first = hm_arm64_leaf((hm_pa_t){ page_to_phys(memory) }, 0, HM_ARM64_KERNEL_RW | hm_linux_area_attributes());
+	first = hm_linux_leaf((hm_pa_t){ page_to_phys(memory) }, 0, HM_PERMISSION_RW);
 	KUNIT_ASSERT_EQ(test, hm_direct_map_init(&map, start, HM_LINUX_AREA_BYTES - HM_LINUX_AREA_CODE, false), 0);
 	KUNIT_ASSERT_EQ(test, hm_direct_map_add(&map, NULL, start, BYTES, first), 0);
 	return 0;
@@ -151,15 +151,14 @@ static void entries_of_a_section_are_usable_after_it(struct kunit *test)
 
 	KUNIT_ASSERT_TRUE(test, hm_linux_table_alloc(&table));
 	entries = hm_port_pgtable_map(table);
-	hm_pte_link(link, hm_arm64_table(table));
+	hm_pte_link(link, hm_port_pte_link(table));
 	for (round = 0; round < 50; round++) {
 		hm_lazy_mmu_token_t tok = hm_lazy_mmu_enter();
 
 		for (i = 0; i < SCATTERED; i++) {
 			const hm_pa_t pa = { page_to_phys(memory) + ((i * 37 + round) % 1024) * PAGE_SIZE };
 
-			hm_pte_set_kernel(entries + i,
-					  hm_arm64_leaf(pa, 0, HM_ARM64_KERNEL_RW | hm_linux_area_attributes()));
+			hm_pte_set_kernel(entries + i, hm_linux_leaf(pa, 0, HM_PERMISSION_RW));
 		}
 		hm_lazy_mmu_leave(tok);
 		for (i = 0; i < SCATTERED; i++)

@@ -3,14 +3,13 @@
  * probe.c -- the contract suite's probe for this port: contexts that are no task's, tables of the pool, and the
  * instructions counted. One CPU with interrupts off is enough.
  */
-#include <linux/irqflags.h>
 #include <linux/string.h>
 
 #include "bench.h"
 #include "hardmap.h"
 #include "probe.h"
 #include "probe_arm64.h"
-#include "suite.h"
+#include "run.h"
 
 #define TABLES 3
 
@@ -25,9 +24,6 @@ static hm_pa_t tables[TABLES];
 #endif
 static uint64_t counts[HM_INSN_KINDS];
 static unsigned int bugs;
-
-static const char *failed_condition, *failed_file; /* of the case that runs; NULL: none failed yet */
-static int failed_line;
 
 void hm_insn_count(enum hm_insn_kind kind)
 {
@@ -125,7 +121,7 @@ void probe_set_root(hm_pte_t *root)
 	hm_linux_suite_root = root;
 }
 
-/* ---- the runner ---- */
+/* ---- before and after a case ---- */
 
 #ifdef HM_LINUX_PLAIN_TABLES
 int suite_kunit_init(struct kunit *test)
@@ -156,26 +152,3 @@ void suite_kunit_exit(struct kunit *test)
 	memset(tables, 0, sizeof(tables));
 }
 #endif
-
-void suite_failed(const char *file, int line, const char *condition)
-{
-	if (failed_condition)
-		return;
-	failed_condition = condition;
-	failed_file = file;
-	failed_line = line;
-}
-
-void suite_kunit_run(struct kunit *test, void (*setup)(void), void (*run)(void))
-{
-	unsigned long flags;
-
-	failed_condition = NULL;
-	local_irq_save(flags);
-	setup();
-	run();
-	probe_reset(); /* the register is as this task has it */
-	local_irq_restore(flags);
-	if (failed_condition)
-		KUNIT_FAIL(test, "%s:%d: %s", failed_file, failed_line, failed_condition);
-}

@@ -9,7 +9,6 @@
 #include <linux/debugfs.h>
 #include <linux/module.h>
 #include <linux/seq_file.h>
-#include <linux/smp.h>
 
 #include "hardmap.h"
 #include <hardmap/direct_map.h>
@@ -17,9 +16,6 @@
 #define MAP_START UINT64_C(0x0000100000000000)
 #define BLOCKS 2 /* as many as the page allocator gives in one piece */
 #define BYTES (BLOCKS * (uint64_t)PMD_SIZE)
-
-bool hm_linux_has_tlbi_range __ro_after_init;
-uint64_t hm_linux_ctr __ro_after_init;
 
 static unsigned int changes = 20;
 module_param(changes, uint, 0400);
@@ -69,12 +65,6 @@ int hm_linux_linear_isolate(hm_pa_t pa, uint64_t bytes)
 int hm_linux_linear_set_key(hm_pa_t pa, uint64_t bytes, unsigned int key)
 {
 	return 0;
-}
-
-static void ask_cpu(void *lacks_ranges)
-{
-	if (!hm_arm64_cpu_has_tlbi_range())
-		atomic_inc(lacks_ranges);
 }
 
 /* ---- a private map, changed at random and compared with what it should be ---- */
@@ -148,7 +138,7 @@ static int try_private_map(void)
 	preempt_disable();
 	if (!error)
 		error = hm_direct_map_add(&map, &reserve, map.start, BYTES,
-					  hm_arm64_leaf((hm_pa_t){ page_to_phys(memory) }, 0, HM_ARM64_KERNEL_RW));
+					  hm_linux_leaf((hm_pa_t){ page_to_phys(memory) }, 0, HM_PERMISSION_RW));
 	preempt_enable();
 	hm_direct_map_release(&reserve);
 	for (i = 0; !error && i < changes; i++) {
@@ -197,11 +187,9 @@ DEFINE_SHOW_ATTRIBUTE(pool_statistics);
 
 static int __init hardmap_init(void)
 {
-	atomic_t lacks_ranges = ATOMIC_INIT(0);
 	int error;
 
-	on_each_cpu(ask_cpu, &lacks_ranges, 1);
-	hm_linux_has_tlbi_range = !atomic_read(&lacks_ranges);
+	hm_linux_ask_cpus();
 	error = hm_linux_pool_init();
 	if (error) {
 		pr_err("hardmap: no pool of page-table pages: error %d\n", error);

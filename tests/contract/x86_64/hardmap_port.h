@@ -23,7 +23,7 @@ static inline struct hm_context *hm_port_context(void)
 
 static inline hm_pte_t *hm_port_pgtable_map(hm_pa_t table)
 {
-	return (hm_pte_t *)(uintptr_t)table.val;
+	return (hm_pte_t *)X86_AT(table.val);
 }
 
 static inline hm_pte_t *hm_port_pgtable_root(hm_va_t va)

@@ -43,14 +43,14 @@ bool x86_alloc_table(hm_pa_t *table)
 	memset(memory, 0xff, 4096);
 	x86.tables_left--;
 	x86.tables_out++;
-	table->val = (uintptr_t)memory;
+	table->val = X86_PA(memory);
 	return true;
 }
 
 void x86_free_table(hm_pa_t table)
 {
 	x86.tables_out--;
-	free((void *)(uintptr_t)table.val);
+	free(X86_AT(table.val));
 }
 
 void x86_event(enum hm_insn_kind kind, const void *address, uint64_t value)

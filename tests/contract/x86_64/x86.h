@@ -22,9 +22,17 @@ struct x86_event {
 	uint64_t value; /* stored, loaded or written; of INVLPG the address */
 };
 
+/* What is a physical address here, and what is there: addresses of the host, unless the build says otherwise. */
+#ifndef X86_PA
+#define X86_PA(address) ((uint64_t)(uintptr_t)(address))
+#define X86_AT(pa) ((void *)(uintptr_t)(pa))
+#endif
+
 /* CR4 as after start: PAE, PGE, SMEP. */
 #define X86_CR4 UINT64_C(0x001000a0)
+#ifndef X86_TRACE
 #define X86_TRACE 256 /* events kept; later ones are only counted */
+#endif
 
 struct x86 {
 	struct hm_context *context; /* who runs; never NULL */
