@@ -43,6 +43,8 @@
  *          and in the token, and takes the register's value from a constant.
  * CONFIG   HM_CONTEXT_TYPES_ONLY  stop after part 1; for headers that embed the types
  *          HM_NO_STD_HEADERS      uint64_t, uintptr_t, UINT64_C and bool are declared already
+ *          HM_PORT_COLD           the attribute of functions that are rarely called, where it is another; gcc
+ *                                 before 14 forgets the kernel's alignment of functions for its own, cold
  * PORT     HM_BUG, HM_PORT_KEY_STYLE and the hooks of part 3. Template: ports/template
  * NOT      A thread: it knows neither stack nor registers.
  */
@@ -142,7 +144,10 @@ typedef struct {
 #define HM_LIKELY_(condition) __builtin_expect(!!(condition), 1)
 #define HM_UNLIKELY_(condition) __builtin_expect(!!(condition), 0)
 #define HM_MUST_USE_ __attribute__((__warn_unused_result__))
-#define HM_COLD_ __attribute__((__cold__, __noinline__, __unused__))
+#ifndef HM_PORT_COLD
+#define HM_PORT_COLD __attribute__((__cold__))
+#endif
+#define HM_COLD_ HM_PORT_COLD __attribute__((__noinline__, __unused__))
 #define HM_NOINLINE_ \
 	__attribute__((__noinline__, __unused__)) /* called from many places, and long */
 #define HM_ALWAYS_INLINE_ inline __attribute__((__always_inline__))

@@ -16,8 +16,8 @@ extern atomic_t hm_linux_expected_bugs;
 #endif
 
 /*
- * linear.c, linear_x86_64.c: the kernel's linear map, whose tables are the kernel's own and have no key. Memory is the caller's:
- * nobody else changes how it is mapped, and what is beside it stays as it is. May sleep, but isolated memory
+ * linear.c, or linear_x86_64.c: the kernel's linear map, whose tables are the kernel's own and have no key.
+ * Memory is the caller's: nobody else changes how it is mapped, and what is beside it stays as it is. May sleep, but isolated memory
  * changes its key and permission under a lock that never waits for memory. Errors: negative.
  */
 /* No entry and no contiguous group reaches over an end of the memory; takes tables where it has to split. */

@@ -9,6 +9,7 @@
 #ifndef HM_LINUX_HARDMAP_PORT_H
 #define HM_LINUX_HARDMAP_PORT_H
 #include <linux/hardmap.h>
+#include <linux/io.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
 
@@ -40,6 +41,9 @@
 #define HM_ROX_CACHE_TYPES_ONLY
 #include <hardmap/rox_cache.h>
 #undef HM_ROX_CACHE_TYPES_ONLY
+
+/* Nothing, where the compiler would not align such functions, as ftrace wants all to be. */
+#define HM_PORT_COLD __cold
 
 #ifdef HM_LINUX_SUITE
 void hm_linux_suite_bug(const char *message); /* counts: kunit/probe.c */

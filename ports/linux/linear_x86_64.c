@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * linear_x86_64.c -- permissions of memory in the kernel's linear map, by the kernel's own set_memory_*(), which
- * keep it among themselves which tables there are. There are no keys.
+ * linear_x86_64.c -- permissions of memory in the kernel's linear map, by its own set_memory_*(): no other
+ * writer of those entries. There are no keys.
  */
 #include <linux/mm.h>
 #include <linux/set_memory.h>
 
 #include "hardmap.h"
 
-/* Nobody but the kernel writes entries, which splits where it has to. */
+/* The kernel splits where it has to. */
 int hm_linux_linear_isolate(hm_pa_t pa, uint64_t bytes)
 {
 	return 0;
@@ -19,8 +19,8 @@ int hm_linux_linear_set_key(hm_pa_t pa, uint64_t bytes, unsigned int key)
 	return 0;
 }
 
-/* A part would be split off, and the kernel joins nothing but what becomes executable: the block is one entry for
- * good if it is changed as a whole alone. */
+/* A part would be split off for good, as the kernel joins nothing but what becomes executable; the block stays
+ * one entry if it is changed as a whole alone. */
 int hm_linux_linear_set_permission(hm_pa_t isolated, uint64_t isolated_bytes, hm_pa_t pa, uint64_t bytes,
 				   enum hm_permission permission)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * x86_64.c -- the area's entries, and what takes an interrupt to all CPUs: invalidation, and code that is new.
+ * x86_64.c -- the area's entries, and what takes an interrupt to all CPUs: invalidation, and new code.
  */
 #include <linux/cc_platform.h>
 #include <linux/mm.h>
@@ -42,10 +42,12 @@ hm_pte_t hm_linux_leaf(hm_pa_t pa, unsigned int level, enum hm_permission permis
 				    : permission == HM_PERMISSION_RO ? HM_X86_64_KERNEL_RO
 								     : HM_X86_64_KERNEL_RX;
 
-	return hm_x86_64_leaf(pa, level, attributes & (__default_kernel_pte_mask | ~(uint64_t)_PAGE_GLOBAL));
+	return hm_x86_64_leaf(pa, level,
+			      attributes & (__default_kernel_pte_mask | ~(uint64_t)_PAGE_GLOBAL));
 }
 
-/* The library's entries do not say that memory is encrypted, have NX, map blocks, and are written by no hypercall. */
+/* The library's entries do not say that memory is encrypted, they have NX, map blocks, and are written by no
+ * hypercall. */
 int hm_linux_link_area(pud_t *entry, hm_pa_t table)
 {
 	if (cc_platform_has(CC_ATTR_MEM_ENCRYPT) || !(__supported_pte_mask & _PAGE_NX) ||
@@ -57,8 +59,8 @@ int hm_linux_link_area(pud_t *entry, hm_pa_t table)
 
 /* ---- all CPUs ---- */
 
-/* Where a table was linked, of all PCIDs: the kernel's way of a range leaves those of others the links that they
- * have cached. */
+/* Where a table was linked, of all PCIDs: the kernel's way of a range leaves others the links that they have
+ * cached. */
 void hm_port_x86_64_shootdown(hm_va_t va, uint64_t bytes, enum hm_invalidate what)
 {
 	if (what == HM_INVALIDATE_TABLES)

@@ -10,7 +10,7 @@
 #define CODE_B(words) (0x14000000u | ((words) & 0x03ffffff))
 #define CODE_BTI_C 0xd503245fu
 
-/* Three words: a function that returns n, below 65536. The one that says so is a single store away from another. */
+/* Three words: a function that returns n, below 65536. One of them says so. */
 #define CODE_RETURNS(n) CODE_BTI_C, CODE_MOV(n), CODE_RET
 #define CODE_RETURNS_AT 4
 #define CODE_RETURNS_WORD(n) CODE_MOV(n)

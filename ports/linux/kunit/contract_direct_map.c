@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* contract_direct_map.c -- the contract suite's cases of direct_map.h. */
-#include <asm/sections.h>
 
 /* What a hosted linker calls the ends of the code. */
 extern const char suite_text[] asm("_text"), suite_etext[] asm("_etext");

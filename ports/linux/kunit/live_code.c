@@ -200,7 +200,7 @@ static struct kunit_case cases[] = {
 };
 
 static struct kunit_suite suite = {
-	.name = "hardmap_code",
+	.name = "hardmap_linux_code",
 	.test_cases = cases,
 };
 kunit_test_suite(suite);

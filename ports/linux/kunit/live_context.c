@@ -258,7 +258,7 @@ static struct kunit_case cases[] = {
 };
 
 static struct kunit_suite suite = {
-	.name = "hardmap_context",
+	.name = "hardmap_linux_context",
 	.init = live_init,
 	.test_cases = cases,
 };

@@ -193,7 +193,7 @@ static struct kunit_case cases[] = {
 };
 
 static struct kunit_suite suite = {
-	.name = "hardmap_keys",
+	.name = "hardmap_linux_keys",
 	.init = live_init,
 	.exit = live_exit,
 	.test_cases = cases,

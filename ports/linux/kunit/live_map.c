@@ -193,7 +193,7 @@ static struct kunit_case cases[] = {
 };
 
 static struct kunit_suite suite = {
-	.name = "hardmap_map",
+	.name = "hardmap_linux_map",
 	.init = live_init,
 	.exit = live_exit,
 	.test_cases = cases,

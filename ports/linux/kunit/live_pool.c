@@ -195,7 +195,7 @@ static struct kunit_case cases[] = {
 };
 
 static struct kunit_suite suite = {
-	.name = "hardmap_pool",
+	.name = "hardmap_linux_pool",
 	.test_cases = cases,
 };
 kunit_test_suite(suite);

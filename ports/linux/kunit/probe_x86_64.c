@@ -6,23 +6,24 @@
 #include "contract/probe_x86_64.c"
 #include "run.h"
 
-static u16 upper_half[16]; /* in the order in which they were asked for */
+#define LOWER(value) ((value) & ((UINT64_C(1) << 48) - 1))
+static u16 upper[16]; /* in the order in which they were asked for */
 
 u64 hm_linux_suite_pa(const void *address)
 {
 	const u64 value = (uintptr_t)address;
 	u64 i;
 
-	for (i = 0; i < ARRAY_SIZE(upper_half) - 1 && upper_half[i]; i++)
-		if (upper_half[i] == value >> 48)
+	for (i = 0; i < ARRAY_SIZE(upper) - 1 && upper[i]; i++)
+		if (upper[i] == value >> 48)
 			break;
-	upper_half[i] = value >> 48;
-	return (value & ((UINT64_C(1) << 48) - 1)) | i << 48;
+	upper[i] = value >> 48;
+	return LOWER(value) | i << 48;
 }
 
 void *hm_linux_suite_at(u64 pa)
 {
-	return (void *)(uintptr_t)((pa & ((UINT64_C(1) << 48) - 1)) | (u64)upper_half[pa >> 48 & 15] << 48);
+	return (void *)(uintptr_t)(LOWER(pa) | (u64)upper[pa >> 48 & 15] << 48);
 }
 
 int suite_kunit_init(struct kunit *test)

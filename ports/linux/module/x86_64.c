@@ -13,7 +13,7 @@ hm_pte_t hm_linux_leaf(hm_pa_t pa, unsigned int level, enum hm_permission permis
 									  : HM_X86_64_KERNEL_RX);
 }
 
-/* No TLB holds anything of private tables. Who lets a guest or a device walk them invalidates by their means. */
+/* No TLB holds anything of private tables. Who lets a guest or a device walk them invalidates by its means. */
 void hm_port_x86_64_shootdown(hm_va_t va, uint64_t bytes, enum hm_invalidate what)
 {
 }
