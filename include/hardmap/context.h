@@ -141,6 +141,11 @@ typedef struct {
 	_Static_assert(_Generic(&hook, ret(*) params : 1, default : 0), \
 		       "port hook must be: " #ret " " #hook #params)
 #endif
+#ifdef __cplusplus
+#define HM_NULL_ nullptr
+#else
+#define HM_NULL_ ((void *)0)
+#endif
 #define HM_LIKELY_(condition) __builtin_expect(!!(condition), 1)
 #define HM_UNLIKELY_(condition) __builtin_expect(!!(condition), 0)
 #define HM_MUST_USE_ __attribute__((__warn_unused_result__))

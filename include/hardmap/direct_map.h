@@ -669,7 +669,7 @@ static HM_NOINLINE_ int hm_direct_map_plan_(struct hm_direct_map_change_ *change
 	const struct hm_direct_map_slot_ *slot = &entries.slot;
 	uint64_t va;
 
-	entries.slot.ptep = 0;
+	entries.slot.ptep = HM_NULL_;
 	entries.slot.level = 0;
 	for (va = change->start; va < change->end; va = hm_direct_map_entries_end_(&entries)) {
 		int error = hm_direct_map_entries_at_(change, va, &entries);
@@ -794,7 +794,7 @@ static inline void hm_direct_map_change_sizes_(const struct hm_direct_map_change
 	uint64_t va = change->start;
 	bool unfolded = false;
 
-	entries.slot.ptep = 0;
+	entries.slot.ptep = HM_NULL_;
 	entries.slot.level = 0;
 	while (va < change->end) {
 		(void)hm_direct_map_entries_at_(change, va, &entries);
@@ -819,7 +819,7 @@ static inline bool hm_direct_map_change_entries_(const struct hm_direct_map_chan
 	bool stale = false;
 	uint64_t va;
 
-	entries.slot.ptep = 0;
+	entries.slot.ptep = HM_NULL_;
 	entries.slot.level = 0;
 	for (va = change->start; va < change->end; va = hm_direct_map_entries_end_(&entries)) {
 		(void)hm_direct_map_entries_at_(change, va, &entries);
@@ -983,7 +983,7 @@ static inline HM_MUST_USE_ int hm_direct_map_tables(struct hm_direct_map *map, h
 						    uint64_t bytes, bool small)
 {
 	struct hm_direct_map_change_ change = hm_direct_map_intend_(
-		map, 0, small ? HM_DIRECT_MAP_SMALL_ : HM_DIRECT_MAP_SPLIT_, 0, va, bytes);
+		map, HM_NULL_, small ? HM_DIRECT_MAP_SMALL_ : HM_DIRECT_MAP_SPLIT_, 0, va, bytes);
 	int error = hm_direct_map_check_(map, va, bytes);
 
 	change.live = true; /* nobody breaks anything now */
@@ -1501,13 +1501,14 @@ static inline int hm_direct_map_is_single_(const struct hm_pgtable_entry *entry,
 /* The character of what translates the bytes of a block of level 1 there. */
 static inline char hm_direct_map_draw_(uint64_t va)
 {
-	const struct hm_pgtable_visitor visitor = { hm_direct_map_is_single_, 0 };
+	const struct hm_pgtable_visitor visitor = { hm_direct_map_is_single_, HM_NULL_ };
 	const struct hm_direct_map_slot_ slot = hm_direct_map_at_(va, 1);
 	const hm_va_t start = { slot.start };
 	struct hm_leaf leaf;
 
 	if (hm_direct_map_is_link_(&slot) && !hm_direct_map_is_empty_(hm_port_pte_table(slot.pte)))
-		return hm_pgtable_walk(start, slot.end - slot.start, &visitor, 0) ? '%' : 'o';
+		return hm_pgtable_walk(start, slot.end - slot.start, &visitor, HM_NULL_) ? '%'
+											 : 'o';
 	if (!slot.pte.val || hm_direct_map_is_link_(&slot))
 		return '.';
 	if (slot.level > 1)

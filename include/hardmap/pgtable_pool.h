@@ -307,7 +307,7 @@ static inline bool hm_pgtable_pool_take(struct hm_pgtable_pool *pool,
 	if (!token->pages)
 		return false;
 	guard = hm_pool_lock_(pool);
-	taken = hm_pool_take_(pool, 1, 0, HM_POOL_USED_, page, 0);
+	taken = hm_pool_take_(pool, 1, 0, HM_POOL_USED_, page, HM_NULL_);
 	if (taken) {
 		token->pages--;
 		hm_pool_add_reserved_(pool, ~UINT64_C(0));
@@ -333,7 +333,7 @@ static inline void hm_pgtable_pool_unreserve(struct hm_pgtable_pool *pool,
 static inline struct hm_pgtable_pool_magazine *hm_pool_magazine_(struct hm_pgtable_pool *pool,
 								 unsigned int cpu)
 {
-	return HM_PORT_PGTABLE_POOL_MAGAZINE ? hm_port_pgtable_pool_magazine(pool, cpu) : 0;
+	return HM_PORT_PGTABLE_POOL_MAGAZINE ? hm_port_pgtable_pool_magazine(pool, cpu) : HM_NULL_;
 }
 
 /* Tells, without the lock, if a magazine was overwritten. The shrinker will look for the pages that it
@@ -360,7 +360,7 @@ static inline bool hm_pool_drain_(struct hm_pgtable_pool *pool,
 #if !HM_PORT_PGTABLE_POOL_LOCKED
 	if (!keep && magazine->last_state) {
 		wrong += hm_pool_return_(pool, 1, HM_POOL_CACHED_ | cpu, &magazine->last);
-		__atomic_store_n(&magazine->last_state, 0, __ATOMIC_RELAXED);
+		__atomic_store_n(&magazine->last_state, HM_NULL_, __ATOMIC_RELAXED);
 	}
 #endif
 	for (i = n; i < pages; i++) {
@@ -446,13 +446,13 @@ static HM_ALWAYS_INLINE_ bool hm_pool_pop_(struct hm_pgtable_pool *pool, hm_pa_t
 {
 	struct hm_pgtable_pool_magazine *magazine =
 		hm_port_pgtable_pool_magazine(pool, hm_port_pgtable_pool_pin(pool));
-	hm_pool_state_t_ *state = 0;
+	hm_pool_state_t_ *state = HM_NULL_;
 
 	if (hm_pool_enter_(magazine)) {
 		state = magazine->last_state;
 		if (HM_LIKELY_(state)) {
 			*page = magazine->last;
-			__atomic_store_n(&magazine->last_state, 0, __ATOMIC_RELAXED);
+			__atomic_store_n(&magazine->last_state, HM_NULL_, __ATOMIC_RELAXED);
 		} else if (HM_LIKELY_(magazine->pages)) {
 			const uint32_t below = magazine->pages - 1;
 
@@ -849,10 +849,10 @@ static inline bool hm_pool_fill_(struct hm_pgtable_pool *pool)
 		pages = __atomic_load_n(&magazine->pages, __ATOMIC_RELAXED);
 		overwritten = pages > HM_PORT_PGTABLE_POOL_MAGAZINE;
 		if (!pages || overwritten)
-			pages = hm_pool_take_(pool, HM_PORT_PGTABLE_POOL_MAGAZINE / 2,
-					      hm_pool_keep_(pool, 0), HM_POOL_CACHED_ | cpu,
-					      magazine->page,
-					      HM_PORT_PGTABLE_POOL_LOCKED ? 0 : magazine->state);
+			pages = hm_pool_take_(
+				pool, HM_PORT_PGTABLE_POOL_MAGAZINE / 2, hm_pool_keep_(pool, 0),
+				HM_POOL_CACHED_ | cpu, magazine->page,
+				HM_PORT_PGTABLE_POOL_LOCKED ? HM_NULL_ : magazine->state);
 		__atomic_store_n(&magazine->pages, pages, __ATOMIC_RELAXED);
 	}
 	hm_pool_unlock_(pool, guard);
@@ -896,7 +896,7 @@ static inline bool hm_pool_take_one_(struct hm_pgtable_pool *pool, unsigned int 
 {
 	const hm_kpkeys_token_t guard = hm_pool_lock_(pool);
 	const bool taken = hm_pool_take_(pool, 1, hm_pool_keep_(pool, flags), HM_POOL_USED_, page,
-					 0);
+					 HM_NULL_);
 
 	hm_pool_unlock_(pool, guard);
 	return taken;
@@ -951,7 +951,7 @@ static inline HM_MUST_USE_ int hm_pgtable_pool_alloc_batch(struct hm_pgtable_poo
 		const uint64_t keep = hm_pool_keep_(pool, flags);
 
 		if (pool->free >= keep + n) {
-			taken = hm_pool_take_(pool, n, keep, HM_POOL_USED_, pages, 0);
+			taken = hm_pool_take_(pool, n, keep, HM_POOL_USED_, pages, HM_NULL_);
 			if (taken < n) /* free was overwritten */
 				(void)hm_pool_return_(pool, taken, HM_POOL_USED_, pages);
 		}
@@ -990,7 +990,7 @@ static HM_NOINLINE_ int hm_pool_free_to_frames_(struct hm_pgtable_pool *pool, co
 {
 	const hm_kpkeys_token_t guard = hm_pool_lock_(pool);
 	const unsigned int wrong = hm_pool_return_(pool, n, HM_POOL_USED_, pages);
-	const char *complaint = 0;
+	const char *complaint = HM_NULL_;
 
 	if (wrong)
 		complaint = n > 1 ? "pgtable_pool: pages were freed that are not in use"
@@ -1660,7 +1660,7 @@ static inline void hm_pgtable_pool_statistics(struct hm_pgtable_pool *pool,
 	for (cpu = 0; (magazine = hm_pool_magazine_(pool, cpu)); cpu++)
 		statistics->cached += __atomic_load_n(&magazine->pages, __ATOMIC_RELAXED) +
 				      (__atomic_load_n(&magazine->last_state, __ATOMIC_RELAXED) !=
-				       0);
+				       HM_NULL_);
 	statistics->present = pool->present;
 	statistics->free = pool->free;
 	statistics->metadata = pool->metadata;

@@ -58,8 +58,8 @@
 #define HM_ARM64_PXN UINT64_C(0x0020000000000000) /* EL1 does not execute it */
 #define HM_ARM64_UXN UINT64_C(0x0040000000000000) /* EL0 does not execute it */
 
-/* A bit of software's (58:55), of keep_small of direct_map.h; and which fields of MAIR_EL1 are Normal write-back
- * memory, bit n for field n, as store keys need it. For kernels that have it otherwise. */
+/* A bit of software's (58:55), of keep_small of direct_map.h; and which fields of MAIR_EL1 are Normal
+ * write-back memory, bit n for field n, as store keys need it. For kernels that have it otherwise. */
 #ifndef HM_PORT_ARM64_KEEP_SMALL
 #define HM_PORT_ARM64_KEEP_SMALL UINT64_C(0x0080000000000000)
 #endif

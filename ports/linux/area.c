@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * area.c -- kernel addresses whose tables are the library's: all below one entry of the kernel's tables, which
- * no other address shares. From the pool, so with its key.
+ * area.c -- kernel addresses whose tables are the library's: all below one entry of the kernel's
+ * tables, which no other address shares. From the pool, so with its key.
  */
 #include <linux/list.h>
 #include <linux/mm.h>
@@ -32,8 +32,9 @@ bool hm_port_pgtable_alloc(hm_pa_t *table)
 	return hm_linux_table_alloc(table);
 }
 
-/* Unlinked, but the dumper of /sys/kernel/debug/kernel_page_tables may be in it: it has the lock of init_mm. A
- * join in the linear map may unlink a table that the kernel made: it goes back to where that came from. */
+/* Unlinked, but the dumper of /sys/kernel/debug/kernel_page_tables may be in it: it has the lock of
+ * init_mm. A join in the linear map may unlink a table that the kernel made: it goes back to where that
+ * came from. */
 static LIST_HEAD(unlinked);
 static DEFINE_SPINLOCK(unlinked_lock);
 
@@ -47,7 +48,8 @@ static void free_unlinked(struct work_struct *work)
 	spin_unlock_irq(&unlinked_lock);
 	mmap_write_lock(&init_mm);
 	mmap_write_unlock(&init_mm);
-	list_for_each_entry_safe(page, next, &mine, lru) {
+	list_for_each_entry_safe(page, next, &mine, lru)
+	{
 		list_del(&page->lru);
 		if (PageTable(page))
 			pagetable_dtor_free(page_ptdesc(page));

@@ -46,11 +46,12 @@ hm_pte_t *hm_port_pgtable_root(hm_va_t va)
 /* As the kernel's own: not global where user mode runs on other tables. */
 hm_pte_t hm_linux_leaf(hm_pa_t pa, unsigned int level, enum hm_permission permission)
 {
-	const uint64_t attributes = permission == HM_PERMISSION_RW  ? HM_ARM64_KERNEL_RW
+	const uint64_t attributes = permission == HM_PERMISSION_RW   ? HM_ARM64_KERNEL_RW
 				    : permission == HM_PERMISSION_RO ? HM_ARM64_KERNEL_RO
 								     : HM_ARM64_KERNEL_RX;
 
-	return hm_arm64_leaf(pa, level, attributes | (arm64_use_ng_mappings ? HM_ARM64_NOT_GLOBAL : 0));
+	return hm_arm64_leaf(pa, level,
+			     attributes | (arm64_use_ng_mappings ? HM_ARM64_NOT_GLOBAL : 0));
 }
 
 int hm_linux_link_area(pud_t *entry, hm_pa_t table)
@@ -74,7 +75,8 @@ static int __init keys_option(char *text)
 	want_window = !strcmp(text, "window") || !strcmp(text, "auto");
 	asked = strcmp(text, "auto") && strcmp(text, "none");
 	if (!want_store && !want_window && asked)
-		pr_err("hardmap: hardmap.keys=%s is none of auto, store, window, none: no keys\n", text);
+		pr_err("hardmap: hardmap.keys=%s is none of auto, store, window, none: no keys\n",
+		       text);
 	return 0;
 }
 early_param("hardmap.keys", keys_option);
@@ -146,14 +148,17 @@ void __init hardmap_setup(void)
 #endif
 	hm_linux_has_tlbi_range = hm_arm64_cpu_has_tlbi_range();
 	hm_linux_ctr = hm_arm64_ctr();
-	WARN_ON(hm_arm64_bbm_add_cpu(&bbm, hm_arm64_cpu_bbm_level())); /* the first: nothing is lost */
+	WARN_ON(hm_arm64_bbm_add_cpu(&bbm,
+				     hm_arm64_cpu_bbm_level())); /* the first: nothing is lost */
 	enable_keys();
 	hm_kpkeys_cpu_start();
 	if (hm_linux_key_style == HM_KEY_STYLE_NONE && asked && (want_store || want_window))
-		pr_err("hardmap: hardmap.keys= asks for %s keys, and %s\n", want_store ? "store" : "window",
-		       !IS_ENABLED(CONFIG_HARDMAP_KEYS) ? "this kernel is without CONFIG_HARDMAP_KEYS"
-		       : want_store			? "this CPU lacks FEAT_GCS or FEAT_S1PIE"
-							: "this CPU lacks FEAT_S1POE");
+		pr_err("hardmap: hardmap.keys= asks for %s keys, and %s\n",
+		       want_store ? "store" : "window",
+		       !IS_ENABLED(CONFIG_HARDMAP_KEYS)
+			       ? "this kernel is without CONFIG_HARDMAP_KEYS"
+		       : want_store ? "this CPU lacks FEAT_GCS or FEAT_S1PIE"
+				    : "this CPU lacks FEAT_S1POE");
 	pr_info("hardmap: page tables and code are %s; block sizes: BBM level %u\n",
 		text[hm_linux_key_style], hm_port_bbm_level());
 }
@@ -167,7 +172,8 @@ void hardmap_cpu_start(void)
 			   hm_arm64_ctr_merge(hm_linux_ctr, hm_arm64_ctr()) != hm_linux_ctr;
 
 	if (lacks) {
-		pr_crit("hardmap: CPU%u lacks what the first CPU has; it is not used\n", smp_processor_id());
+		pr_crit("hardmap: CPU%u lacks what the first CPU has; it is not used\n",
+			smp_processor_id());
 		cpu_die_early();
 	}
 	enable_keys();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * code.c -- the cache of code over the page allocator. A block is memory of the linear map, which is the alias
- * through which it is written, and a place in the lower half of the area, where it executes.
+ * code.c -- the cache of code over the page allocator. A block is memory of the linear map, which is
+ * the alias through which it is written, and a place in the lower half of the area, where it executes.
  */
 #include <linux/bitmap.h>
 #include <linux/gfp.h>
@@ -23,7 +23,8 @@ struct hm_rox_cache hm_linux_code;
 struct hm_rox_cache_arena hm_linux_code_arena;
 
 static struct shrinker *shrinker __ro_after_init;
-static uint64_t memory[PLACES]; /* by place from the area's start on: where it is; 0: nothing there */
+static uint64_t
+	memory[PLACES]; /* by place from the area's start on: where it is; 0: nothing there */
 static DEFINE_SPINLOCK(memory_lock);
 static DEFINE_SPINLOCK(cache_lock);
 static unsigned long lock_flags; /* of who has it */
@@ -49,7 +50,8 @@ static bool are_free(const struct hm_rox_cache_arena *arena, unsigned int first,
 	const uint64_t start = hm_linux_area.val + first * BLOCK;
 	unsigned int i;
 
-	if (first + n > PLACES || start < arena->first.val || start + n * BLOCK - 1 > arena->last.val)
+	if (first + n > PLACES || start < arena->first.val ||
+	    start + n * BLOCK - 1 > arena->last.val)
 		return false;
 	for (i = first; i < first + n; i++)
 		if (memory[i])
@@ -117,8 +119,8 @@ hm_pte_t *hm_port_rox_cache_at(const struct hm_rox_cache *cache, hm_va_t code)
 int hm_port_rox_cache_alias(struct hm_rox_cache *cache, hm_va_t code, uint64_t bytes,
 			    enum hm_rox_cache_alias alias)
 {
-	const enum hm_permission permission =
-		alias == HM_ROX_CACHE_CLOSED ? HM_PERMISSION_RO : HM_PERMISSION_RW;
+	const enum hm_permission permission = alias == HM_ROX_CACHE_CLOSED ? HM_PERMISSION_RO
+									   : HM_PERMISSION_RW;
 	const hm_pa_t block = block_of(code), pa = { block.val + code.val % BLOCK };
 	int error;
 
@@ -133,7 +135,8 @@ int hm_port_rox_cache_alias(struct hm_rox_cache *cache, hm_va_t code, uint64_t b
 	return error;
 }
 
-/* By tasks that may sleep, which wait for each other; but for one that reclaims memory, perhaps another writer's. */
+/* By tasks that may sleep, which wait for each other; but for one that reclaims memory, perhaps another
+ * writer's. */
 bool hm_port_rox_cache_window_lock(struct hm_rox_cache *cache)
 {
 	if (irqs_disabled() || in_atomic() || READ_ONCE(writer) == current)
@@ -179,7 +182,8 @@ bool hm_port_rox_cache_synchronise(struct hm_rox_cache *cache)
 
 struct hm_rox_cache_range *hm_port_rox_cache_range_alloc(struct hm_rox_cache *cache)
 {
-	return kmalloc(sizeof(struct hm_rox_cache_range), in_atomic() || irqs_disabled() ? GFP_ATOMIC : GFP_KERNEL);
+	return kmalloc(sizeof(struct hm_rox_cache_range),
+		       in_atomic() || irqs_disabled() ? GFP_ATOMIC : GFP_KERNEL);
 }
 
 void hm_port_rox_cache_range_free(struct hm_rox_cache *cache, struct hm_rox_cache_range *range)
@@ -225,8 +229,8 @@ static unsigned long count_objects(struct shrinker *self, struct shrink_control 
 
 static unsigned long scan_objects(struct shrinker *self, struct shrink_control *control)
 {
-	const uint64_t blocks =
-		hm_rox_cache_shrink_scan(&hm_linux_code, DIV_ROUND_UP(control->nr_to_scan, 1ul << ORDER));
+	const uint64_t blocks = hm_rox_cache_shrink_scan(
+		&hm_linux_code, DIV_ROUND_UP(control->nr_to_scan, 1ul << ORDER));
 
 	return blocks ? blocks << ORDER : SHRINK_STOP;
 }
@@ -248,15 +252,19 @@ void hm_linux_code_statistics(struct seq_file *file)
 	struct hm_rox_cache_statistics is;
 
 	hm_rox_cache_statistics(&hm_linux_code, &is);
-	seq_printf(file, "blocks %llu\nempty %llu\nheld_blocks %llu\nheld_bytes %llu\n", is.blocks, is.empty,
-		   is.held_blocks, is.held_bytes);
-	seq_printf(file, "live %llu\ngaps %llu\nlive_bytes %llu\nasked_bytes %llu\nfree_bytes %llu\n", is.live,
-		   is.gaps, is.live_bytes, is.asked_bytes, is.free_bytes);
-	seq_printf(file, "parked_ranges %llu\nparked_bytes %llu\n", is.parked_ranges, is.parked_bytes);
-	seq_printf(file, "allocs %llu\nfrees %llu\ngrown %llu\ngiven %llu\nwindows %llu\nflips %llu\n",
-		   is.counts.allocs, is.counts.frees, is.counts.grown, is.counts.given, is.counts.windows,
-		   is.counts.flips);
-	seq_printf(file, "synchronised %llu\nwritten %llu\nparked %llu\nfailures %llu\nsteps %llu\n",
+	seq_printf(file, "blocks %llu\nempty %llu\nheld_blocks %llu\nheld_bytes %llu\n", is.blocks,
+		   is.empty, is.held_blocks, is.held_bytes);
+	seq_printf(file,
+		   "live %llu\ngaps %llu\nlive_bytes %llu\nasked_bytes %llu\nfree_bytes %llu\n",
+		   is.live, is.gaps, is.live_bytes, is.asked_bytes, is.free_bytes);
+	seq_printf(file, "parked_ranges %llu\nparked_bytes %llu\n", is.parked_ranges,
+		   is.parked_bytes);
+	seq_printf(file,
+		   "allocs %llu\nfrees %llu\ngrown %llu\ngiven %llu\nwindows %llu\nflips %llu\n",
+		   is.counts.allocs, is.counts.frees, is.counts.grown, is.counts.given,
+		   is.counts.windows, is.counts.flips);
+	seq_printf(file,
+		   "synchronised %llu\nwritten %llu\nparked %llu\nfailures %llu\nsteps %llu\n",
 		   is.counts.synchronised, is.counts.written, is.counts.parked, is.counts.failures,
 		   is.counts.steps);
 }
@@ -271,7 +279,8 @@ int __init hm_linux_code_init(void)
 	shrinker = shrinker_alloc(0, "hardmap-rox-cache");
 	if (!shrinker)
 		return -ENOMEM;
-	error = hm_rox_cache_add(&hm_linux_code, &hm_linux_code_arena, "linux", hm_linux_area, last, NULL);
+	error = hm_rox_cache_add(&hm_linux_code, &hm_linux_code_arena, "linux", hm_linux_area, last,
+				 NULL);
 	if (error) {
 		shrinker_free(shrinker);
 		return error;

@@ -80,9 +80,9 @@ void hardmap_assert_idle(void)
 }
 #else
 /*
- * One for each kind of context that this CPU can be in. Of a module tasks share theirs, so a section of a task is
- * one with preemption off there, and one that is not in a section writes entries one by one, which leaves no
- * state.
+ * One for each kind of context that this CPU can be in. Of a module tasks share theirs, so a section of
+ * a task is one with preemption off there, and one that is not in a section writes entries one by one,
+ * which leaves no state.
  */
 enum { HM_LINUX_TASK, HM_LINUX_SOFTIRQ, HM_LINUX_HARDIRQ, HM_LINUX_NMI, HM_LINUX_CONTEXTS };
 static DEFINE_PER_CPU(struct hm_context[HM_LINUX_CONTEXTS], hm_linux_contexts);
@@ -95,7 +95,8 @@ struct hm_context *hm_port_context(void)
 		kind = HM_LINUX_NMI;
 	else if (in_hardirq())
 		kind = HM_LINUX_HARDIRQ;
-	else if (in_serving_softirq()) /* not in_softirq(): that is also a task that disables them */
+	else if (
+		in_serving_softirq()) /* not in_softirq(): that is also a task that disables them */
 		kind = HM_LINUX_SOFTIRQ;
 #ifdef HM_LINUX_TASK_STATE
 	else

@@ -16,9 +16,10 @@ extern atomic_t hm_linux_expected_bugs;
 #endif
 
 /*
- * linear.c, or linear_x86_64.c: the kernel's linear map, whose tables are the kernel's own and have no key.
- * Memory is the caller's: nobody else changes how it is mapped, and what is beside it stays as it is. May sleep, but isolated memory
- * changes its key and permission under a lock that never waits for memory. Errors: negative.
+ * linear.c, or linear_x86_64.c: the kernel's linear map, whose tables are the kernel's own and have no
+ * key. Memory is the caller's: nobody else changes how it is mapped, and what is beside it stays as it
+ * is. May sleep, but isolated memory changes its key and permission under a lock that never waits for
+ * memory. Errors: negative.
  */
 /* No entry and no contiguous group reaches over an end of the memory; takes tables where it has to split. */
 int hm_linux_linear_isolate(hm_pa_t pa, uint64_t bytes);
@@ -26,8 +27,8 @@ int hm_linux_linear_isolate(hm_pa_t pa, uint64_t bytes);
  * and hm_linux_linear_join() makes the sizes what they were, where hardware can. -HM_EBUSY: a part can only
  * be changed with the rest. */
 int hm_linux_linear_set_key(hm_pa_t pa, uint64_t bytes, unsigned int key);
-int hm_linux_linear_set_permission(hm_pa_t isolated, uint64_t isolated_bytes, hm_pa_t pa, uint64_t bytes,
-				   enum hm_permission permission);
+int hm_linux_linear_set_permission(hm_pa_t isolated, uint64_t isolated_bytes, hm_pa_t pa,
+				   uint64_t bytes, enum hm_permission permission);
 void hm_linux_linear_join(hm_pa_t isolated, uint64_t isolated_bytes);
 
 /* pool.c: the pool of page-table pages. */
@@ -42,7 +43,8 @@ void hm_linux_table_free(hm_pa_t table);
 
 /* area.c: an aligned gigabyte of kernel addresses, whose tables are the library's, from the pool. */
 #define HM_LINUX_AREA_BYTES PUD_SIZE
-#define HM_LINUX_AREA_CODE (HM_LINUX_AREA_BYTES / 2) /* the lower half executes; the upper one is for maps */
+#define HM_LINUX_AREA_CODE \
+	(HM_LINUX_AREA_BYTES / 2) /* the lower half executes; the upper one is for maps */
 extern hm_va_t hm_linux_area;
 int hm_linux_area_init(void);
 /* The entry that maps a block at that address of the area. */

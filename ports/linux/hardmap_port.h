@@ -42,6 +42,9 @@
 #include <hardmap/rox_cache.h>
 #undef HM_ROX_CACHE_TYPES_ONLY
 
+#ifdef __CHECKER__
+#define __builtin_assume_aligned(pointer, alignment) (pointer) /* sparse does not know it */
+#endif
 /* Nothing, where the compiler would not align such functions, as ftrace wants all to be. */
 #define HM_PORT_COLD __cold
 
@@ -155,7 +158,8 @@ void hm_port_direct_map_mend(hm_va_t va, uint64_t bytes);
 /* ---- the pool ---- */
 
 #ifndef HM_PORT_PGTABLE_POOL_ORDER /* else a suite's */
-#define HM_PORT_PGTABLE_POOL_ORDER (PMD_SHIFT - PAGE_SHIFT) /* what one entry of the linear map translates */
+#define HM_PORT_PGTABLE_POOL_ORDER \
+	(PMD_SHIFT - PAGE_SHIFT) /* what one entry of the linear map translates */
 #endif
 #define HM_PORT_PGTABLE_POOL_MAGAZINE 32
 #ifdef HM_LINUX_KEYS
@@ -207,7 +211,8 @@ void hm_port_rox_cache_window_unlock(struct hm_rox_cache *cache);
 
 #ifdef CONFIG_ARM64
 #define HM_PORT_ARM64_PAGE_SHIFT PAGE_SHIFT
-/* Bit 55 is Linux's PTE_DIRTY, which every entry of the linear map has; 58 is free in entries of the kernel. */
+/* Bit 55 is Linux's PTE_DIRTY, which every entry of the linear map has; 58 is free in entries of the
+ * kernel. */
 #define HM_PORT_ARM64_KEEP_SMALL UINT64_C(0x0400000000000000)
 /* The linear map is MT_NORMAL_TAGGED, field 1 of MAIR_EL1: write-back as field 0 is, whether tags are in use
  * or not. */

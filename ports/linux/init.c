@@ -64,7 +64,8 @@ static int __init hm_linux_init(void)
 	debugfs_create_file("statistics", 0400, sub, NULL, &code_statistics_fops);
 	error = hm_linux_tables_init(directory);
 	if (error)
-		pr_err("hardmap: the kernel's page tables are not from the pool: error %d\n", error);
+		pr_err("hardmap: the kernel's page tables are not from the pool: error %d\n",
+		       error);
 	return error;
 }
 /* Before drivers and tests, which may use it; workqueues, RCU and all CPUs are there. */

@@ -56,8 +56,8 @@ int hm_linux_linear_set_key(hm_pa_t pa, uint64_t bytes, unsigned int key)
 	return error;
 }
 
-int hm_linux_linear_set_permission(hm_pa_t isolated, uint64_t isolated_bytes, hm_pa_t pa, uint64_t bytes,
-				   enum hm_permission permission)
+int hm_linux_linear_set_permission(hm_pa_t isolated, uint64_t isolated_bytes, hm_pa_t pa,
+				   uint64_t bytes, enum hm_permission permission)
 {
 	struct hm_direct_map_reserve reserve = { { 0 }, 0 };
 	struct hm_direct_map map;

@@ -19,10 +19,10 @@ int hm_linux_linear_set_key(hm_pa_t pa, uint64_t bytes, unsigned int key)
 	return 0;
 }
 
-/* A part would be split off for good, as the kernel joins nothing but what becomes executable; the block stays
- * one entry if it is changed as a whole alone. */
-int hm_linux_linear_set_permission(hm_pa_t isolated, uint64_t isolated_bytes, hm_pa_t pa, uint64_t bytes,
-				   enum hm_permission permission)
+/* A part would be split off for good, as the kernel joins nothing but what becomes executable; the
+ * block stays one entry if it is changed as a whole alone. */
+int hm_linux_linear_set_permission(hm_pa_t isolated, uint64_t isolated_bytes, hm_pa_t pa,
+				   uint64_t bytes, enum hm_permission permission)
 {
 	const unsigned long start = (unsigned long)phys_to_virt(pa.val);
 

@@ -36,8 +36,8 @@ static uint64_t bytes_of(unsigned int pages)
 
 bool hm_linux_table_alloc(hm_pa_t *table)
 {
-	return !hm_pgtable_pool_alloc(&hm_linux_pool, HM_PGTABLE_POOL_MAY_SLEEP | HM_PGTABLE_POOL_ZERO,
-				      table);
+	return !hm_pgtable_pool_alloc(&hm_linux_pool,
+				      HM_PGTABLE_POOL_MAY_SLEEP | HM_PGTABLE_POOL_ZERO, table);
 }
 
 void hm_linux_table_free(hm_pa_t table)
@@ -190,18 +190,22 @@ void hm_linux_pool_statistics(struct seq_file *file)
 	seq_puts(file, "blocks");
 	for (i = 0; i < ARRAY_SIZE(is.blocks); i++)
 		seq_printf(file, " %llu", is.blocks[i]);
-	seq_printf(file, "\nloose_frames %llu\nmetadata_bytes %llu\n", is.loose_frames, is.metadata_bytes);
-	seq_printf(file, "present %llu\nused %llu\nfree %llu\ncached %llu\n", is.present, is.used, is.free,
-		   is.cached);
-	seq_printf(file, "metadata %llu\nquarantined %llu\nunprotected %llu\nreserved %llu\n", is.metadata,
-		   is.quarantined, is.unprotected, is.reserved);
-	seq_printf(file, "refills %llu\nloose_refills %llu\nblocks_released %llu\npages_released %llu\n",
+	seq_printf(file, "\nloose_frames %llu\nmetadata_bytes %llu\n", is.loose_frames,
+		   is.metadata_bytes);
+	seq_printf(file, "present %llu\nused %llu\nfree %llu\ncached %llu\n", is.present, is.used,
+		   is.free, is.cached);
+	seq_printf(file, "metadata %llu\nquarantined %llu\nunprotected %llu\nreserved %llu\n",
+		   is.metadata, is.quarantined, is.unprotected, is.reserved);
+	seq_printf(file,
+		   "refills %llu\nloose_refills %llu\nblocks_released %llu\npages_released %llu\n",
 		   is.counts.refills, is.counts.loose_refills, is.counts.blocks_released,
 		   is.counts.pages_released);
-	seq_printf(file, "blocks_split %llu\nblocks_rejoined %llu\nkey_changes %llu\nkey_failures %llu\n",
+	seq_printf(file,
+		   "blocks_split %llu\nblocks_rejoined %llu\nkey_changes %llu\nkey_failures %llu\n",
 		   is.counts.blocks_split, is.counts.blocks_rejoined, is.counts.key_changes,
 		   is.counts.key_failures);
-	seq_printf(file, "lock_waits %llu\nshrinker_steps %llu\n", is.counts.lock_waits, is.counts.steps);
+	seq_printf(file, "lock_waits %llu\nshrinker_steps %llu\n", is.counts.lock_waits,
+		   is.counts.steps);
 }
 
 /* ---- start ---- */

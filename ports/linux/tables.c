@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * tables.c -- the kernel's own page tables, those of user mode too, from the pool: so that they stand in few
- * blocks, which come and go whole. Only where the pool has no keys, as the kernel writes its tables by ordinary
- * stores; and it counts what it would have cost otherwise.
+ * tables.c -- the kernel's own page tables, those of user mode too, from the pool: so that they stand
+ * in few blocks, which come and go whole. Only where the pool has no keys, as the kernel writes its
+ * tables by ordinary stores; and it counts what it would have cost otherwise.
  *
- * /sys/kernel/debug/hardmap/page_tables switches it; page_table_blocks says in how many blocks of the linear map
- * page tables stand, and have ever stood: with a key for each page each of the latter would have been split.
+ * /sys/kernel/debug/hardmap/page_tables switches it; page_table_blocks says in how many blocks of the
+ * linear map page tables stand, and have ever stood: with a key for each page each of the latter would
+ * have been split.
  */
 #include <linux/bitmap.h>
 #include <linux/debugfs.h>
@@ -56,7 +57,8 @@ struct page *hardmap_pagetable_alloc(gfp_t gfp, unsigned int order)
 	if (!READ_ONCE(tables_in) || order)
 		return NULL;
 	/* What a memory cgroup pays for is the page allocator's. */
-	if (READ_ONCE(enabled) && !(gfp & ~USUAL) && !(IS_ENABLED(CONFIG_MEMCG) && (gfp & __GFP_ACCOUNT)) &&
+	if (READ_ONCE(enabled) && !(gfp & ~USUAL) &&
+	    !(IS_ENABLED(CONFIG_MEMCG) && (gfp & __GFP_ACCOUNT)) &&
 	    !hm_pgtable_pool_alloc(&hm_linux_pool,
 				   (gfp & __GFP_ZERO ? HM_PGTABLE_POOL_ZERO : 0) |
 					   (may_sleep ? HM_PGTABLE_POOL_MAY_SLEEP : 0),
@@ -95,9 +97,11 @@ static int blocks_show(struct seq_file *file, void *unused)
 
 	for (i = 0; i < blocks; i++)
 		now += atomic_read(&tables_in[i]) > 0;
-	seq_printf(file, "tables %lld\npeak %llu\nallocated %lld\nfrom_pool %lld\n", atomic64_read(&tables), peak,
-		   atomic64_read(&allocated), atomic64_read(&from_pool));
-	seq_printf(file, "blocks_with_tables %lu\nblocks_ever_with_tables %d\n", now, bitmap_weight(ever, blocks));
+	seq_printf(file, "tables %lld\npeak %llu\nallocated %lld\nfrom_pool %lld\n",
+		   atomic64_read(&tables), peak, atomic64_read(&allocated),
+		   atomic64_read(&from_pool));
+	seq_printf(file, "blocks_with_tables %lu\nblocks_ever_with_tables %d\n", now,
+		   bitmap_weight(ever, blocks));
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(blocks);
@@ -114,7 +118,7 @@ static int enabled_set(void *data, u64 value)
 	unsigned long i;
 
 	if (value && hm_linux_key_style != HM_KEY_STYLE_NONE) {
-		pr_err("hardmap: the kernel's page tables take ordinary stores, and the pool has keys: boot with hardmap.keys=none\n");
+		pr_err("hardmap: the pool has keys, and the kernel stores ordinarily: boot with hardmap.keys=none\n");
 		return -EBUSY;
 	}
 	WRITE_ONCE(enabled, value);

@@ -38,7 +38,7 @@ hm_pte_t *hm_port_pgtable_root(hm_va_t va)
 /* As the kernel's own: not global where user mode runs on other tables. */
 hm_pte_t hm_linux_leaf(hm_pa_t pa, unsigned int level, enum hm_permission permission)
 {
-	const uint64_t attributes = permission == HM_PERMISSION_RW  ? HM_X86_64_KERNEL_RW
+	const uint64_t attributes = permission == HM_PERMISSION_RW   ? HM_X86_64_KERNEL_RW
 				    : permission == HM_PERMISSION_RO ? HM_X86_64_KERNEL_RO
 								     : HM_X86_64_KERNEL_RX;
 

@@ -1047,7 +1047,8 @@ static void change_all_ranges(const uint64_t *ends, unsigned int count, unsigned
 	for (op = 0; op < OPS; op++) {
 		for (first = 0; first < count; first++) {
 			for (last = first + 1; last < count; last++) {
-				const struct extent range = { (enum op)op, ends[first], ends[last] };
+				const struct extent range = { (enum op)op, ends[first],
+							      ends[last] };
 
 				change_and_restore(&range, level);
 			}

@@ -2,12 +2,12 @@
  *
  * workload.c -- makes a kernel write page tables, and checks that memory holds what was written to it.
  *
- *	workload [-r ROUNDS] [-t SECONDS] [-s SEED] [-f FREE] [-d DIRECTORY] [storm | churn | tables | pressure]...
+ *	workload [-r ROUNDS] [-t SECONDS] [-s SEED] [-f FREE] [-d DIRECTORY] [PART]...
  *
  * storm      forks; what the child inherits, and its own pages in distant places, are those it expects;
  *            some children execute this program, some end by a fault. The exit status says which.
  * churn      processes, each with ranges of its own: map, write, protect, move, discard, unmap.
- * tables     a process of many page tables, each for one page, as no heap of a program takes them; they go at once.
+ * tables     a process of many page tables, each for one page, which go at once.
  * pressure   memory and files of DIRECTORY (a tmpfs) until only FREE per cent are available, and back.
  *
  * Without a name all four, a round of each in turn: ROUNDS (default 2, about 20 seconds in an emulator), or

@@ -482,7 +482,7 @@ static inline uint32_t hm_pool_find_kind_(hm_pte_t *root, uint64_t block, uint64
 /* No frame. */
 static inline struct hm_pool_frame_ hm_pool_load_none_(void)
 {
-	const struct hm_pool_frame_ none = { 0, 0, 0, 0, 0, 0, 0, 0 };
+	const struct hm_pool_frame_ none = { HM_NULL_, 0, 0, 0, 0, 0, 0, 0 };
 
 	return none;
 }
@@ -736,7 +736,8 @@ static inline bool hm_pool_take_meta_(struct hm_pgtable_pool *pool, hm_pte_t *ro
 {
 	struct hm_pool_frame_ frame;
 
-	if (!hm_pool_take_(pool, 1, hm_pool_get_(root + HM_POOL_RESERVED_), HM_POOL_HELD_, page, 0))
+	if (!hm_pool_take_(pool, 1, hm_pool_get_(root + HM_POOL_RESERVED_), HM_POOL_HELD_, page,
+			   HM_NULL_))
 		return false;
 	frame = hm_pool_load_of_(root, *page);
 	frame.metas++;

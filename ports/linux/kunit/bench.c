@@ -43,7 +43,8 @@ static void kernel_in_section(unsigned int n)
 
 	lazy_mmu_mode_enable();
 	for (i = 0; i < n; i++)
-		set_pte_at(&init_mm, start + i * PAGE_SIZE, kernel_ptes + i, mk_pte(pages[i], PAGE_KERNEL));
+		set_pte_at(&init_mm, start + i * PAGE_SIZE, kernel_ptes + i,
+			   mk_pte(pages[i], PAGE_KERNEL));
 	lazy_mmu_mode_disable();
 }
 
@@ -53,7 +54,8 @@ static void kernel_one_by_one(unsigned int n)
 	unsigned int i;
 
 	for (i = 0; i < n; i++)
-		set_pte_at(&init_mm, start + i * PAGE_SIZE, kernel_ptes + i, mk_pte(pages[i], PAGE_KERNEL));
+		set_pte_at(&init_mm, start + i * PAGE_SIZE, kernel_ptes + i,
+			   mk_pte(pages[i], PAGE_KERNEL));
 }
 
 static void hardmap_in_section(unsigned int n)
@@ -180,7 +182,8 @@ static int bench_show(struct seq_file *file, void *unused)
 			seq_printf(file, " %9llu | %3u", of[j], barriers_of(&ways[i], sizes[j]));
 		}
 		/* By what 240 entries more cost; the rest is the section's. */
-		seq_printf(file, " %6llu.%01llu %10lld\n", (of[3] - of[1]) / 240, (of[3] - of[1]) % 240 / 24,
+		seq_printf(file, " %6llu.%01llu %10lld\n", (of[3] - of[1]) / 240,
+			   (of[3] - of[1]) % 240 / 24,
 			   (long long)(of[1] - (of[3] - of[1]) * 16 / 240));
 	}
 	return 0;
@@ -193,7 +196,8 @@ static int __init bench_init(void)
 	hm_pa_t table;
 	unsigned int i;
 
-	area = get_vm_area(PMD_SIZE, VM_SPARSE | VM_IOREMAP); /* of one table, as the latter aligns it */
+	area = get_vm_area(PMD_SIZE,
+			   VM_SPARSE | VM_IOREMAP); /* of one table, as the latter aligns it */
 	entries_va.val = hm_linux_area.val + HM_LINUX_AREA_BYTES - PMD_SIZE;
 	if (!directory || !area || !hm_linux_area.val || !hm_linux_table_alloc(&table))
 		return -ENOMEM;
@@ -201,8 +205,8 @@ static int __init bench_init(void)
 		pages[i] = alloc_page(GFP_KERNEL);
 	entries = hm_port_pgtable_map(table);
 	hm_pte_link(hm_linux_area_entry(entries_va), hm_arm64_table(table));
-	if (!pages[PAGES - 1] || apply_to_page_range(&init_mm, (unsigned long)area->addr, PAGES * PAGE_SIZE,
-						     remember_pte, NULL))
+	if (!pages[PAGES - 1] || apply_to_page_range(&init_mm, (unsigned long)area->addr,
+						     PAGES * PAGE_SIZE, remember_pte, NULL))
 		return -ENOMEM;
 	debugfs_create_file("bench", 0400, directory, NULL, &bench_fops);
 	dput(directory);

@@ -12,7 +12,8 @@ void BENCH(in_section)(hm_pte_t *entries, struct page **pages, unsigned int n, u
 	unsigned int i;
 
 	for (i = 0; i < n; i++)
-		hm_pte_set_kernel(entries + i, hm_arm64_leaf((hm_pa_t){ page_to_phys(pages[i]) }, 0, attributes));
+		hm_pte_set_kernel(entries + i, hm_arm64_leaf((hm_pa_t){ page_to_phys(pages[i]) }, 0,
+							     attributes));
 	hm_lazy_mmu_leave(tok);
 }
 
@@ -21,5 +22,6 @@ void BENCH(one_by_one)(hm_pte_t *entries, struct page **pages, unsigned int n, u
 	unsigned int i;
 
 	for (i = 0; i < n; i++)
-		hm_pte_set_kernel(entries + i, hm_arm64_leaf((hm_pa_t){ page_to_phys(pages[i]) }, 0, attributes));
+		hm_pte_set_kernel(entries + i, hm_arm64_leaf((hm_pa_t){ page_to_phys(pages[i]) }, 0,
+							     attributes));
 }

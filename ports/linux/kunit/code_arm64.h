@@ -7,7 +7,7 @@
 #define CODE_MOV(n) (0x52800000u | (n) << 5) /* mov w0, #n */
 #define CODE_RET 0xd65f03c0u
 #define CODE_NOP 0xd503201fu
-#define CODE_B(words) (0x14000000u | ((words) & 0x03ffffff))
+#define CODE_B(words) (0x14000000u | ((words)&0x03ffffff))
 #define CODE_BTI_C 0xd503245fu
 
 /* Three words: a function that returns n, below 65536. One of them says so. */

@@ -26,8 +26,10 @@ static hm_va_t load(struct kunit *test, unsigned int n)
 	const u32 text[] = { CODE_RETURNS(n) };
 	hm_va_t code = { 0 };
 
-	KUNIT_ASSERT_EQ(test, hm_rox_cache_load(&hm_linux_code, &hm_linux_code_arena, text, sizeof(text), 64,
-						HM_ROX_CACHE_MAY_SLEEP, NULL, NULL, &code), 0);
+	KUNIT_ASSERT_EQ(test,
+			hm_rox_cache_load(&hm_linux_code, &hm_linux_code_arena, text, sizeof(text),
+					  64, HM_ROX_CACHE_MAY_SLEEP, NULL, NULL, &code),
+			0);
 	return code;
 }
 
@@ -65,9 +67,13 @@ static void code_is_not_writable(struct kunit *test)
 	const hm_va_t code = load(test, 3);
 	const u64 other = ~0ull;
 
-	KUNIT_EXPECT_NE(test, copy_to_kernel_nofault((void *)(uintptr_t)code.val, &other, sizeof(other)), 0l);
-	KUNIT_EXPECT_NE(test, copy_to_kernel_nofault(hm_port_rox_cache_at(&hm_linux_code, code), &other,
-						     sizeof(other)), 0l);
+	KUNIT_EXPECT_NE(test,
+			copy_to_kernel_nofault((void *)(uintptr_t)code.val, &other, sizeof(other)),
+			0l);
+	KUNIT_EXPECT_NE(test,
+			copy_to_kernel_nofault(hm_port_rox_cache_at(&hm_linux_code, code), &other,
+					       sizeof(other)),
+			0l);
 	KUNIT_EXPECT_EQ(test, function_at(code)(), 3);
 	KUNIT_EXPECT_EQ(test, hm_rox_cache_free(&hm_linux_code, code), 0);
 }
@@ -80,7 +86,8 @@ static void code_is_patched(struct kunit *test)
 	unsigned int i;
 
 	for (i = 0; i < 100; i++) {
-		KUNIT_EXPECT_EQ(test, hm_rox_cache_patch(&hm_linux_code, at, CODE_RETURNS_WORD(i * 5)), 0);
+		KUNIT_EXPECT_EQ(
+			test, hm_rox_cache_patch(&hm_linux_code, at, CODE_RETURNS_WORD(i * 5)), 0);
 		KUNIT_EXPECT_EQ(test, function_at(code)(), i * 5);
 	}
 	KUNIT_EXPECT_EQ(test, hm_rox_cache_free(&hm_linux_code, code), 0);
@@ -112,8 +119,10 @@ static void code_is_patched_while_it_runs(struct kunit *test)
 	hm_va_t code, at;
 	unsigned int i;
 
-	KUNIT_ASSERT_EQ(test, hm_rox_cache_load(&hm_linux_code, &hm_linux_code_arena, text, sizeof(text), 64,
-						HM_ROX_CACHE_MAY_SLEEP, NULL, NULL, &code), 0);
+	KUNIT_ASSERT_EQ(test,
+			hm_rox_cache_load(&hm_linux_code, &hm_linux_code_arena, text, sizeof(text),
+					  64, HM_ROX_CACHE_MAY_SLEEP, NULL, NULL, &code),
+			0);
 	at.val = code.val + 4;
 	atomic_set(&wrong, 0);
 	atomic_set(&calls, 0);
@@ -124,10 +133,14 @@ static void code_is_patched_while_it_runs(struct kunit *test)
 	for (i = 0; i < 200; i++) {
 		const bool branch = i % 2 == 0;
 
-		/* Twice, as QEMU 7.2 may go on with the old one for once: it forgets what it translated before the
-		 * store, not after it. */
-		KUNIT_EXPECT_EQ(test, hm_rox_cache_patch(&hm_linux_code, at, branch ? CODE_B(3) : CODE_NOP), 0);
-		KUNIT_EXPECT_EQ(test, hm_rox_cache_patch(&hm_linux_code, at, branch ? CODE_B(3) : CODE_NOP), 0);
+		/* Twice, as QEMU 7.2 may go on with the old one for once: it forgets what it translated
+		 * before the store, not after it. */
+		KUNIT_EXPECT_EQ(
+			test, hm_rox_cache_patch(&hm_linux_code, at, branch ? CODE_B(3) : CODE_NOP),
+			0);
+		KUNIT_EXPECT_EQ(
+			test, hm_rox_cache_patch(&hm_linux_code, at, branch ? CODE_B(3) : CODE_NOP),
+			0);
 		KUNIT_EXPECT_EQ(test, function_at(code)(), branch ? 2 : 1);
 	}
 	for (i = 0; i < ARRAY_SIZE(tasks); i++)
@@ -158,9 +171,12 @@ static void churn_leaves_nothing(struct kunit *test)
 			KUNIT_EXPECT_EQ(test, hm_rox_cache_free(&hm_linux_code, code[slot]), 0);
 			code[slot].val = 0;
 		} else {
-			KUNIT_EXPECT_EQ(test, hm_rox_cache_load(&hm_linux_code, &hm_linux_code_arena, text,
-								12 + (seed >> 8 & 0x1ffc) % (sizeof(text) - 12), 64,
-								HM_ROX_CACHE_MAY_SLEEP, NULL, NULL, &code[slot]), 0);
+			KUNIT_EXPECT_EQ(test,
+					hm_rox_cache_load(
+						&hm_linux_code, &hm_linux_code_arena, text,
+						12 + (seed >> 8 & 0x1ffc) % (sizeof(text) - 12), 64,
+						HM_ROX_CACHE_MAY_SLEEP, NULL, NULL, &code[slot]),
+					0);
 		}
 	}
 	for (i = 0; i < ARRAY_SIZE(code); i++)
@@ -186,18 +202,16 @@ static void blocks_go_back_whole(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, is.counts.failures, 0ull);
 }
 
-static struct kunit_case cases[] = {
-	KUNIT_CASE(code_is_loaded_and_executed),
-	KUNIT_CASE(freed_code_traps),
-	KUNIT_CASE(code_is_not_writable),
-	KUNIT_CASE(code_is_patched),
+static struct kunit_case cases[] = { KUNIT_CASE(code_is_loaded_and_executed),
+				     KUNIT_CASE(freed_code_traps),
+				     KUNIT_CASE(code_is_not_writable),
+				     KUNIT_CASE(code_is_patched),
 #ifdef CONFIG_ARM64
-	KUNIT_CASE(code_is_patched_while_it_runs),
+				     KUNIT_CASE(code_is_patched_while_it_runs),
 #endif
-	KUNIT_CASE(churn_leaves_nothing),
-	KUNIT_CASE(blocks_go_back_whole),
-	{}
-};
+				     KUNIT_CASE(churn_leaves_nothing),
+				     KUNIT_CASE(blocks_go_back_whole),
+				     {} };
 
 static struct kunit_suite suite = {
 	.name = "hardmap_linux_code",

@@ -136,8 +136,11 @@ static void exception_returns_to_the_section(struct kunit *test)
 	unsigned long value;
 
 	/* The upper half of the area maps nothing yet. */
-	KUNIT_EXPECT_NE(test, copy_from_kernel_nofault(&value, (void *)(hm_linux_area.val + HM_LINUX_AREA_CODE),
-						       sizeof(value)), 0l);
+	KUNIT_EXPECT_NE(test,
+			copy_from_kernel_nofault(&value,
+						 (void *)(hm_linux_area.val + HM_LINUX_AREA_CODE),
+						 sizeof(value)),
+			0l);
 	KUNIT_EXPECT_TRUE(test, hm_lazy_mmu_active());
 	hm_lazy_mmu_leave(tok);
 	expect_no_bug(test);
@@ -246,16 +249,14 @@ static void new_task_is_idle(struct kunit *test)
 	expect_no_bug(test);
 }
 
-static struct kunit_case cases[] = {
-	KUNIT_CASE(interrupt_finds_an_idle_context),
-	KUNIT_CASE(soft_interrupt_finds_an_idle_context),
-	KUNIT_CASE(bottom_halves_off_between_enter_and_leave),
-	KUNIT_CASE(exception_returns_to_the_section),
-	KUNIT_CASE(section_survives_sleep),
-	KUNIT_CASE(sections_move_with_their_tasks),
-	KUNIT_CASE(new_task_is_idle),
-	{}
-};
+static struct kunit_case cases[] = { KUNIT_CASE(interrupt_finds_an_idle_context),
+				     KUNIT_CASE(soft_interrupt_finds_an_idle_context),
+				     KUNIT_CASE(bottom_halves_off_between_enter_and_leave),
+				     KUNIT_CASE(exception_returns_to_the_section),
+				     KUNIT_CASE(section_survives_sleep),
+				     KUNIT_CASE(sections_move_with_their_tasks),
+				     KUNIT_CASE(new_task_is_idle),
+				     {} };
 
 static struct kunit_suite suite = {
 	.name = "hardmap_linux_context",

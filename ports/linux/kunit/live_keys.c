@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * live_keys.c -- stray stores to what is protected, from tasks, interrupts and soft interrupts, on every CPU, in and
- * out of sections; and that the library's own go through.
+ * live_keys.c -- stray stores to what is protected, from tasks, interrupts and soft interrupts, on
+ * every CPU, in and out of sections; and that the library's own go through.
  */
 #include <kunit/test.h>
 #include <linux/cpumask.h>
@@ -63,7 +63,8 @@ static void the_writers_go_through(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hm_pte_get(entry).val, 0x111ull);
 	tok = hm_lazy_mmu_enter();
 	hm_pte_set(entry, (hm_pte_t){ 0x222 });
-	/* Where they are windows, the task that is in one writes as it likes; with store keys nobody ever does. */
+	/* Where they are windows, the task that is in one writes as it likes; with store keys nobody
+	 * ever does. */
 	KUNIT_EXPECT_EQ(test, store_is_refused(entry), hm_kpkeys_style() == HM_KEY_STYLE_STORE);
 	hm_pte_set(entry, (hm_pte_t){ 0 });
 	hm_lazy_mmu_leave(tok);
@@ -148,7 +149,8 @@ static void the_level_moves_with_the_task(struct kunit *test)
 	unsigned int cpu, i;
 
 	for (i = 0; i < 20; i++) {
-		for_each_online_cpu(cpu) {
+		for_each_online_cpu(cpu)
+		{
 			tok = hm_lazy_mmu_enter();
 			hm_pte_set(entry, (hm_pte_t){ i * 2 });
 			KUNIT_EXPECT_EQ(test, set_cpus_allowed_ptr(current, cpumask_of(cpu)), 0);
@@ -182,15 +184,13 @@ static void a_page_that_went_back_is_ordinary(struct kunit *test)
 	}
 }
 
-static struct kunit_case cases[] = {
-	KUNIT_CASE(a_stray_store_is_refused),
-	KUNIT_CASE(the_writers_go_through),
-	KUNIT_CASE(a_handler_is_at_the_default_level),
-	KUNIT_CASE(other_cpus_are_at_the_default_level),
-	KUNIT_CASE(the_level_moves_with_the_task),
-	KUNIT_CASE(a_page_that_went_back_is_ordinary),
-	{}
-};
+static struct kunit_case cases[] = { KUNIT_CASE(a_stray_store_is_refused),
+				     KUNIT_CASE(the_writers_go_through),
+				     KUNIT_CASE(a_handler_is_at_the_default_level),
+				     KUNIT_CASE(other_cpus_are_at_the_default_level),
+				     KUNIT_CASE(the_level_moves_with_the_task),
+				     KUNIT_CASE(a_page_that_went_back_is_ordinary),
+				     {} };
 
 static struct kunit_suite suite = {
 	.name = "hardmap_linux_keys",

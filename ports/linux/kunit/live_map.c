@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * live_map.c -- a map of memory in the upper half of the area, whose tables hardware walks: permissions, sizes
- * and keys are changed, and tried by accesses. And entries in sections of lazy_mmu.h.
+ * live_map.c -- a map of memory in the upper half of the area, whose tables hardware walks:
+ * permissions, sizes and keys are changed, and tried by accesses. And entries in sections of
+ * lazy_mmu.h.
  */
 #include <kunit/test.h>
 #include <linux/gfp.h>
@@ -52,7 +53,10 @@ static int live_init(struct kunit *test)
 	memory = alloc_pages(GFP_KERNEL | __GFP_ZERO, ORDER);
 	KUNIT_ASSERT_NOT_NULL(test, memory);
 	first = hm_linux_leaf((hm_pa_t){ page_to_phys(memory) }, 0, HM_PERMISSION_RW);
-	KUNIT_ASSERT_EQ(test, hm_direct_map_init(&map, start, HM_LINUX_AREA_BYTES - HM_LINUX_AREA_CODE, false), 0);
+	KUNIT_ASSERT_EQ(
+		test,
+		hm_direct_map_init(&map, start, HM_LINUX_AREA_BYTES - HM_LINUX_AREA_CODE, false),
+		0);
 	KUNIT_ASSERT_EQ(test, hm_direct_map_add(&map, NULL, start, BYTES, first), 0);
 	return 0;
 }
@@ -92,15 +96,23 @@ static void permission_of_a_page_is_its_own(struct kunit *test)
 {
 	const uint64_t page = 7 * PAGE_SIZE;
 
-	KUNIT_ASSERT_EQ(test, hm_direct_map_set_permission(&map, NULL, va(page), PAGE_SIZE, HM_PERMISSION_RO), 0);
+	KUNIT_ASSERT_EQ(
+		test,
+		hm_direct_map_set_permission(&map, NULL, va(page), PAGE_SIZE, HM_PERMISSION_RO), 0);
 	KUNIT_EXPECT_TRUE(test, can_read(page));
 	KUNIT_EXPECT_FALSE(test, can_write(page));
 	KUNIT_EXPECT_TRUE(test, can_write(page - PAGE_SIZE));
 	KUNIT_EXPECT_TRUE(test, can_write(page + PAGE_SIZE));
 	KUNIT_EXPECT_EQ(test, query(test, page).bytes, (uint64_t)PAGE_SIZE);
-	KUNIT_ASSERT_EQ(test, hm_direct_map_set_permission(&map, NULL, va(page), PAGE_SIZE, HM_PERMISSION_INVALID), 0);
+	KUNIT_ASSERT_EQ(test,
+			hm_direct_map_set_permission(&map, NULL, va(page), PAGE_SIZE,
+						     HM_PERMISSION_INVALID),
+			0);
 	KUNIT_EXPECT_FALSE(test, can_read(page));
-	KUNIT_ASSERT_EQ(test, hm_direct_map_set_permission(&map, NULL, va(page), PAGE_SIZE, HM_PERMISSION_VALID), 0);
+	KUNIT_ASSERT_EQ(
+		test,
+		hm_direct_map_set_permission(&map, NULL, va(page), PAGE_SIZE, HM_PERMISSION_VALID),
+		0);
 	KUNIT_EXPECT_TRUE(test, can_write(page));
 	KUNIT_ASSERT_EQ(test, hm_direct_map_collapse(&map, start, BYTES), 0);
 	KUNIT_EXPECT_EQ(test, query(test, page).bytes, (uint64_t)PMD_SIZE);
@@ -110,7 +122,8 @@ static void permission_of_a_page_is_its_own(struct kunit *test)
 /* Random changes against what each page should be. */
 static void any_history_is_what_it_says(struct kunit *test)
 {
-	static const enum hm_permission permissions[] = { HM_PERMISSION_RW, HM_PERMISSION_RO, HM_PERMISSION_INVALID };
+	static const enum hm_permission permissions[] = { HM_PERMISSION_RW, HM_PERMISSION_RO,
+							  HM_PERMISSION_INVALID };
 	const unsigned int pages = BYTES / PAGE_SIZE;
 	u8 *is = kunit_kzalloc(test, pages, GFP_KERNEL);
 	u32 seed = 7;
@@ -125,8 +138,10 @@ static void any_history_is_what_it_says(struct kunit *test)
 		n = 1 + (seed >> 20) % (seed & 0x8000 ? 512 : 20);
 		n = min(n, pages - first);
 		p = (seed >> 28) % 3;
-		KUNIT_ASSERT_EQ(test, hm_direct_map_set_permission(&map, NULL, va(first * PAGE_SIZE), n * PAGE_SIZE,
-								   permissions[p]), 0);
+		KUNIT_ASSERT_EQ(test,
+				hm_direct_map_set_permission(&map, NULL, va(first * PAGE_SIZE),
+							     n * PAGE_SIZE, permissions[p]),
+				0);
 		memset(is + first, p, n);
 		if (!(i % 7))
 			KUNIT_ASSERT_EQ(test, hm_direct_map_collapse(&map, start, BYTES), 0);
@@ -156,7 +171,8 @@ static void entries_of_a_section_are_usable_after_it(struct kunit *test)
 		hm_lazy_mmu_token_t tok = hm_lazy_mmu_enter();
 
 		for (i = 0; i < SCATTERED; i++) {
-			const hm_pa_t pa = { page_to_phys(memory) + ((i * 37 + round) % 1024) * PAGE_SIZE };
+			const hm_pa_t pa = { page_to_phys(memory) +
+					     ((i * 37 + round) % 1024) * PAGE_SIZE };
 
 			hm_pte_set_kernel(entries + i, hm_linux_leaf(pa, 0, HM_PERMISSION_RW));
 		}
@@ -165,7 +181,8 @@ static void entries_of_a_section_are_usable_after_it(struct kunit *test)
 			*(u64 *)(uintptr_t)(first.val + i * PAGE_SIZE) = round * 1000 + i;
 		for (i = 0; i < SCATTERED; i++)
 			KUNIT_EXPECT_EQ(test,
-					*(u64 *)(page_address(memory) + ((i * 37 + round) % 1024) * PAGE_SIZE),
+					*(u64 *)(page_address(memory) +
+						 ((i * 37 + round) % 1024) * PAGE_SIZE),
 					(u64)round * 1000 + i);
 		hm_pte_clear_range(entries, SCATTERED);
 		hm_pgtable_invalidate(first, SCATTERED * PAGE_SIZE, HM_INVALIDATE_LEAVES);
@@ -183,14 +200,12 @@ static void the_tables_can_be_walked(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, is.leaves[0], 0ull);
 }
 
-static struct kunit_case cases[] = {
-	KUNIT_CASE(memory_is_mapped_by_blocks),
-	KUNIT_CASE(permission_of_a_page_is_its_own),
-	KUNIT_CASE(any_history_is_what_it_says),
-	KUNIT_CASE(entries_of_a_section_are_usable_after_it),
-	KUNIT_CASE(the_tables_can_be_walked),
-	{}
-};
+static struct kunit_case cases[] = { KUNIT_CASE(memory_is_mapped_by_blocks),
+				     KUNIT_CASE(permission_of_a_page_is_its_own),
+				     KUNIT_CASE(any_history_is_what_it_says),
+				     KUNIT_CASE(entries_of_a_section_are_usable_after_it),
+				     KUNIT_CASE(the_tables_can_be_walked),
+				     {} };
 
 static struct kunit_suite suite = {
 	.name = "hardmap_linux_map",

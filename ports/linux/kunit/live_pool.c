@@ -27,7 +27,8 @@ static bool is_zero(hm_pa_t page)
 	return !memchr_inv(phys_to_virt(page.val), 0, PAGE_SIZE);
 }
 
-/* Everything that the pool has is somewhere, once. Nobody else uses it meanwhile, but the kernel's own tables. */
+/* Everything that the pool has is somewhere, once. Nobody else uses it meanwhile, but the kernel's own
+ * tables. */
 static void expect_reconciled(struct kunit *test)
 {
 	const struct hm_pgtable_pool_statistics is = statistics();
@@ -53,7 +54,8 @@ static void pages_are_zero_and_apart(struct kunit *test)
 			    (hm_pte_t){ some.val + i * 2 }, 0);
 	}
 	for (i = 0; i < PAGES; i++)
-		KUNIT_EXPECT_EQ(test, hm_pte_get(hm_port_pgtable_map(pages[i]) + 511).val, some.val + i * 2);
+		KUNIT_EXPECT_EQ(test, hm_pte_get(hm_port_pgtable_map(pages[i]) + 511).val,
+				some.val + i * 2);
 	for (i = 0; i < PAGES; i++)
 		hm_linux_table_free(pages[i]);
 	expect_reconciled(test);
@@ -186,13 +188,11 @@ static void a_page_is_freed_once(struct kunit *test)
 	expect_reconciled(test);
 }
 
-static struct kunit_case cases[] = {
-	KUNIT_CASE(pages_are_zero_and_apart),
-	KUNIT_CASE_SLOW(tasks_and_soft_interrupts),
-	KUNIT_CASE(shrinker_gives_blocks_back_whole),
-	KUNIT_CASE(a_page_is_freed_once),
-	{}
-};
+static struct kunit_case cases[] = { KUNIT_CASE(pages_are_zero_and_apart),
+				     KUNIT_CASE_SLOW(tasks_and_soft_interrupts),
+				     KUNIT_CASE(shrinker_gives_blocks_back_whole),
+				     KUNIT_CASE(a_page_is_freed_once),
+				     {} };
 
 static struct kunit_suite suite = {
 	.name = "hardmap_linux_pool",

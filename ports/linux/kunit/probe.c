@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * probe.c -- the contract suite's probe for this port: contexts that are no task's, tables of the pool, and the
- * instructions counted. One CPU with interrupts off is enough.
+ * probe.c -- the contract suite's probe for this port: contexts that are no task's, tables of the pool,
+ * and the instructions counted. One CPU with interrupts off is enough.
  */
 #include <linux/string.h>
 
@@ -33,7 +33,8 @@ void hm_insn_count(enum hm_insn_kind kind)
 unsigned int bench_barriers(void)
 {
 	static uint64_t before;
-	const uint64_t now = counts[HM_INSN_DSB_ISHST] + counts[HM_INSN_DSB_ISH] + counts[HM_INSN_ISB];
+	const uint64_t now = counts[HM_INSN_DSB_ISHST] + counts[HM_INSN_DSB_ISH] +
+			     counts[HM_INSN_ISB];
 	const unsigned int since = (unsigned int)(now - before);
 
 	before = now;

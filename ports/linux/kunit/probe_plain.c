@@ -22,8 +22,7 @@ static void probe_plain_reset(void)
 {
 	struct page *page, *next;
 
-	list_for_each_entry_safe(page, next, &lent, lru)
-		take_back(page);
+	list_for_each_entry_safe(page, next, &lent, lru) take_back(page);
 	hm_linux_suite_direct_map = (struct hm_linux_suite_direct_map){
 		.bbm_level = 3,
 		.tables_left = UINT_MAX,

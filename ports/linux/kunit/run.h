@@ -9,7 +9,8 @@
 #include "probe.h"
 #include "suite.h"
 
-static const char *failed_condition, *failed_file; /* of the case that runs; NULL: none failed yet */
+static const char *failed_condition,
+	*failed_file; /* of the case that runs; NULL: none failed yet */
 static int failed_line;
 
 void suite_failed(const char *file, int line, const char *condition)

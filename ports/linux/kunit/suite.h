@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * suite.h -- the spelling of tests/suite.h for KUnit: each CASE is one of KUnit's. It runs with interrupts off, as
- * its contexts are no task's; what fails first is told after that.
+ * suite.h -- the spelling of tests/suite.h for KUnit: each CASE is one of KUnit's. It runs with
+ * interrupts off, as its contexts are no task's; what fails first is told after that.
  */
 #ifndef HM_LINUX_SUITE_H
 #define HM_LINUX_SUITE_H
@@ -30,29 +30,29 @@ static inline void suite_register(struct kunit_case test)
 }
 #endif
 
-#define CASE(id)                                                        \
-	static void id##_run(void);                                     \
-	static void id(struct kunit *test)                              \
-	{                                                               \
-		suite_kunit_run(test, suite_setup, id##_run);           \
-	}                                                               \
-	static __attribute__((constructor)) void id##_register(void)    \
-	{                                                               \
-		suite_register((struct kunit_case)KUNIT_CASE(id));      \
-	}                                                               \
+#define CASE(id)                                                     \
+	static void id##_run(void);                                  \
+	static void id(struct kunit *test)                           \
+	{                                                            \
+		suite_kunit_run(test, suite_setup, id##_run);        \
+	}                                                            \
+	static __attribute__((constructor)) void id##_register(void) \
+	{                                                            \
+		suite_register((struct kunit_case)KUNIT_CASE(id));   \
+	}                                                            \
 	static void id##_run(void)
 #define EXPECT(condition) ((condition) ? (void)0 : suite_failed(__FILE__, __LINE__, #condition))
 #define FAIL(text) suite_failed(__FILE__, __LINE__, text)
 
 #define SUITE_KUNIT(text) SUITE_KUNIT_AFTER(NULL, text)
 /* After something that is done once, where it may sleep. */
-#define SUITE_KUNIT_AFTER(prepare, text)       \
-	static struct kunit_suite suite = {    \
-		.name = #text,                 \
-		.suite_init = prepare,         \
-		.init = suite_kunit_init,      \
-		.exit = suite_kunit_exit,      \
-		.test_cases = suite_cases,     \
-	};                                     \
+#define SUITE_KUNIT_AFTER(prepare, text)    \
+	static struct kunit_suite suite = { \
+		.name = #text,              \
+		.suite_init = prepare,      \
+		.init = suite_kunit_init,   \
+		.exit = suite_kunit_exit,   \
+		.test_cases = suite_cases,  \
+	};                                  \
 	kunit_test_suite(suite)
 #endif

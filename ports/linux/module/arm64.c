@@ -24,7 +24,8 @@ void hm_linux_ask_cpus(void)
 
 hm_pte_t hm_linux_leaf(hm_pa_t pa, unsigned int level, enum hm_permission permission)
 {
-	return hm_arm64_leaf(pa, level, permission == HM_PERMISSION_RW	? HM_ARM64_KERNEL_RW
-					: permission == HM_PERMISSION_RO ? HM_ARM64_KERNEL_RO
-									 : HM_ARM64_KERNEL_RX);
+	return hm_arm64_leaf(pa, level,
+			     permission == HM_PERMISSION_RW   ? HM_ARM64_KERNEL_RW
+			     : permission == HM_PERMISSION_RO ? HM_ARM64_KERNEL_RO
+							      : HM_ARM64_KERNEL_RX);
 }

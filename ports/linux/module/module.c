@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * module.c -- what a module can have of hardmap on a kernel that is as it is: the pool with its shrinker, and private
- * tables, which map memory for whoever walks them (a device, a guest, this file) and no CPU's kernel. The linear
- * map is the kernel's alone, so that there are no keys.
+ * module.c -- what a module can have of hardmap on a kernel that is as it is: the pool with its
+ * shrinker, and private tables, which map memory for whoever walks them (a device, a guest, this file)
+ * and no CPU's kernel. The linear map is the kernel's alone, so that there are no keys.
  *
  *	insmod hardmap.ko [changes=20]    so many changes of a private map are tried when it is loaded
  */
@@ -79,16 +79,19 @@ static u64 next(u64 *seed)
 static int change(struct hm_direct_map *map, u8 *is, u64 *seed)
 {
 	struct hm_direct_map_reserve reserve = { { 0 }, 0 };
-	static const enum hm_permission permissions[] = { HM_PERMISSION_RW, HM_PERMISSION_RO, HM_PERMISSION_INVALID };
+	static const enum hm_permission permissions[] = { HM_PERMISSION_RW, HM_PERMISSION_RO,
+							  HM_PERMISSION_INVALID };
 	const unsigned int pages = BYTES >> PAGE_SHIFT, first = next(seed) % pages;
-	const unsigned int n = min_t(unsigned int, 1 + next(seed) % 700, pages - first), kind = next(seed) % 3;
+	const unsigned int n = min_t(unsigned int, 1 + next(seed) % 700, pages - first),
+			   kind = next(seed) % 3;
 	const hm_va_t va = { MAP_START + ((u64)first << PAGE_SHIFT) };
 	int error = hm_direct_map_prepare(&reserve, HM_DIRECT_MAP_TABLES);
 
 	if (error)
 		return error;
 	preempt_disable();
-	error = hm_direct_map_set_permission(map, &reserve, va, (u64)n << PAGE_SHIFT, permissions[kind]);
+	error = hm_direct_map_set_permission(map, &reserve, va, (u64)n << PAGE_SHIFT,
+					     permissions[kind]);
 	if (!error)
 		memset(is + first, kind, n);
 	if (!error && next(seed) % 8 == 0)
@@ -100,7 +103,8 @@ static int change(struct hm_direct_map *map, u8 *is, u64 *seed)
 
 static int compare(const struct hm_direct_map *map, const u8 *is, const struct page *memory)
 {
-	static const enum hm_permission permissions[] = { HM_PERMISSION_RW, HM_PERMISSION_RO, HM_PERMISSION_INVALID };
+	static const enum hm_permission permissions[] = { HM_PERMISSION_RW, HM_PERMISSION_RO,
+							  HM_PERMISSION_INVALID };
 	unsigned int i;
 
 	for (i = 0; i < BYTES >> PAGE_SHIFT; i++) {
@@ -110,7 +114,8 @@ static int compare(const struct hm_direct_map *map, const u8 *is, const struct p
 
 		if (error || info.permission != permissions[is[i]] ||
 		    info.pa.val != page_to_phys(memory) + ((u64)i << PAGE_SHIFT)) {
-			pr_err("hardmap: page %u of the private map is not as it should be: error %d\n", i, error);
+			pr_err("hardmap: page %u of the private map is not as it should be: error %d\n",
+			       i, error);
 			return -EILSEQ;
 		}
 	}
@@ -131,14 +136,16 @@ static int try_private_map(void)
 	if (!memory || !is || !hm_linux_table_alloc(&private_root))
 		goto free;
 	/* All that one entry of the top-level table translates, so that no table below is shared. */
-	error = hm_direct_map_init(&map, (hm_va_t){ MAP_START }, 1ull << hm_port_pgtable_shift(HM_PORT_PGTABLE_LEVELS - 1),
+	error = hm_direct_map_init(&map, (hm_va_t){ MAP_START },
+				   1ull << hm_port_pgtable_shift(HM_PORT_PGTABLE_LEVELS - 1),
 				   false);
 	if (!error)
 		error = hm_direct_map_prepare(&reserve, HM_PORT_PGTABLE_LEVELS + BLOCKS);
 	preempt_disable();
 	if (!error)
-		error = hm_direct_map_add(&map, &reserve, map.start, BYTES,
-					  hm_linux_leaf((hm_pa_t){ page_to_phys(memory) }, 0, HM_PERMISSION_RW));
+		error = hm_direct_map_add(
+			&map, &reserve, map.start, BYTES,
+			hm_linux_leaf((hm_pa_t){ page_to_phys(memory) }, 0, HM_PERMISSION_RW));
 	preempt_enable();
 	hm_direct_map_release(&reserve);
 	for (i = 0; !error && i < changes; i++) {
@@ -151,12 +158,13 @@ static int try_private_map(void)
 		error = hm_direct_map_remove(&map, NULL, map.start, BYTES);
 	preempt_enable();
 	if (!error)
-		pr_info("hardmap: %u changes of a private map: %llu splits, %llu collapses, %llu entries written\n", i,
-			map.counts.splits, map.counts.collapses, map.counts.entries);
+		pr_info("hardmap: a private map: %u changes, %llu splits, %llu collapses, %llu entries\n",
+			i, map.counts.splits, map.counts.collapses, map.counts.entries);
 	/* What the top-level table links stays linked. */
 	if (!error) {
-		const hm_pte_t link = hm_pte_get(hm_port_pgtable_map(private_root) +
-						 hm_port_pgtable_index(map.start, HM_PORT_PGTABLE_LEVELS - 1));
+		const hm_pte_t link =
+			hm_pte_get(hm_port_pgtable_map(private_root) +
+				   hm_port_pgtable_index(map.start, HM_PORT_PGTABLE_LEVELS - 1));
 
 		if (hm_port_pte_is_valid(link))
 			hm_linux_table_free(hm_port_pte_table(link));

@@ -22,7 +22,7 @@ struct x86_event {
 	uint64_t value; /* stored, loaded or written; of INVLPG the address */
 };
 
-/* What is a physical address here, and what is there: addresses of the host, unless the build says otherwise. */
+/* What is a physical address here, and what is there: of the host, unless the build says otherwise. */
 #ifndef X86_PA
 #define X86_PA(address) ((uint64_t)(uintptr_t)(address))
 #define X86_AT(pa) ((void *)(uintptr_t)(pa))
