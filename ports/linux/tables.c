@@ -118,7 +118,7 @@ static int enabled_set(void *data, u64 value)
 	unsigned long i;
 
 	if (value && hm_linux_key_style != HM_KEY_STYLE_NONE) {
-		pr_err("hardmap: the pool has keys, and the kernel stores ordinarily: boot with hardmap.keys=none\n");
+		pr_err("hardmap: not while the pool has keys: boot with hardmap.keys=none\n");
 		return -EBUSY;
 	}
 	WRITE_ONCE(enabled, value);
