@@ -1,13 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR GPL-2.0-only
 #
-# run.sh [-b | -k] [-a ARCH] [-c CONFIG] [-p CPU] [-t SECONDS] [PARAMETER...] -- builds a Linux kernel with hardmap in it (kernel.sh),
+# run.sh [-b | -k | -m] [-a ARCH] [-c CONFIG] [-p CPU] [-t SECONDS] [PARAMETER...] -- builds a Linux kernel with hardmap in it (kernel.sh),
 # boots it in QEMU with more PARAMETERs on its command line, and prints what its tests say as TAP. The whole console
 # log stays where standard error says.
 #
 #     -a, -c    as kernel.sh has them
 #     -b        what a section of lazy_mmu.h costs beside the kernel's own mode, instructions counted, and no test
-#     -k        KUnit alone; else the workload, the shrinkers and modules that come and go too
+#     -k        KUnit alone; else the workload and the shrinkers too
+#     -m        modules that come and go 100 times, two minutes, and nothing else
 #     -p        another processor than QEMU's max
 #     -t        how long it may run, in seconds (default: 600)
 #
@@ -25,7 +26,7 @@ words=kunit,workload,shrink
 seconds=600
 processor=max
 count=
-while getopts a:bc:kp:t: option; do
+while getopts a:bc:kmp:t: option; do
 	case $option in
 	b)
 		words=bench
@@ -34,6 +35,7 @@ while getopts a:bc:kp:t: option; do
 	a) arch=$OPTARG ;;
 	c) config=$OPTARG ;;
 	k) words=kunit ;;
+	m) words=module ;;
 	p) processor=$OPTARG ;;
 	t) seconds=$OPTARG ;;
 	*) usage ;;
@@ -59,12 +61,9 @@ case $arch in
 amd64) image=$build/arch/x86/boot/bzImage ;;
 *) image=$build/arch/$arch/boot/Image ;;
 esac
-modules=$(sed -n "s|^\(.*/\)*\(hardmap[^/]*\)\.o$|$build/&|p" "$build/modules.order" 2>/dev/null | sed 's/\.o$/.ko/') ||
-	modules=
-if [ -z "$modules" ]; then
-	echo "# no module of hardmap's in this kernel"
-elif [ "$words" != kunit ] && [ -z "$count" ]; then
-	words=$words,module
+modules=
+if [ "$words" = module ]; then
+	modules=$(sed -n "s|^\(.*/\)*\(hardmap[^/]*\)\.o$|$build/&|p" "$build/modules.order" | sed 's/\.o$/.ko/')
 fi
 elapsed=$(elapsed)
 echo "# kernel: $elapsed s"
