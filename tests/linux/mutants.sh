@@ -23,7 +23,6 @@ mutants() {
 		key-not-set linear.c window s/error = hm_direct_map_set_pkey(.*/error = 0;/
 		key-stays linear.c store s/^	mutex_lock(&linear_mutex);/	key |= 1; mutex_lock(\&linear_mutex);/
 		page-given-twice pool.c plain s/^	while (n--)/	__free_page(page); while (n--)/
-		pin-lets-interrupts-in pool.c plain s/^	local_irq_save(flags);/	preempt_disable(); flags = 0;/;s/^	local_irq_restore(.*/	preempt_enable();/
 		unlinked-table-kept area.c plain s/schedule_work(&free_unlinked_work);//
 	END
 }
