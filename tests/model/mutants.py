@@ -716,8 +716,8 @@ MUTANTS += group(
     ('page into a magazine without the lock', 'guard = hm_pool_lock_(pool); const uint32_t pages',
      'guard = hm_kpkeys_enter_pgtables(); const uint32_t pages'),
     ('pages from frames without the lock',
-     'guard = hm_pool_lock_(pool); taken = hm_pool_take_(pool, 1, 0, HM_POOL_USED_, page, 0);',
-     'guard = hm_kpkeys_enter_pgtables(); taken = hm_pool_take_(pool, 1, 0, HM_POOL_USED_, page, 0); '
+     'guard = hm_pool_lock_(pool); taken = hm_pool_take_(pool, 1, 0, HM_POOL_USED_, page, HM_NULL_);',
+     'guard = hm_kpkeys_enter_pgtables(); taken = hm_pool_take_(pool, 1, 0, HM_POOL_USED_, page, HM_NULL_); '
      'hm_pool_unlock_(pool, guard); guard = hm_pool_lock_(pool);'),
     # Keys.
     ('block that is given back before its key', CHANGE_BACK,
