@@ -21,7 +21,7 @@ mutants() {
 		alias-has-no-key code.c store s/alias == HM_ROX_CACHE_MEMORY ?/1 ?/
 		block-not-unmapped code.c plain s/hm_pte_clear(entry);//
 		key-not-set linear.c window s/error = hm_direct_map_set_pkey(.*/error = 0;/
-		key-stays linear.c store s/^	mutex_lock(&linear_mutex);/	key |= 1; mutex_lock(\&linear_mutex);/
+		key-stays linear.c store /^int hm_linux_linear_set_key/,/^}/s/^	mutex_lock(/	key |= 1; mutex_lock(/
 		page-given-twice pool.c plain s/^	while (n--)/	__free_page(page); while (n--)/
 		unlinked-table-kept area.c plain s/schedule_work(&free_unlinked_work);//
 	END

@@ -193,13 +193,20 @@ static void churn_leaves_nothing(struct kunit *test)
 static void blocks_go_back_whole(struct kunit *test)
 {
 	struct hm_rox_cache_statistics is;
-	unsigned int i;
+	unsigned int i, mapped = 0;
+	uint64_t offset;
+	u64 word;
 
 	for (i = 0; i < 20; i++)
 		(void)hm_rox_cache_shrink_scan(&hm_linux_code, ~0ull);
 	hm_rox_cache_statistics(&hm_linux_code, &is);
 	KUNIT_EXPECT_EQ(test, is.blocks - is.empty, is.live ? 1ull : 0ull);
 	KUNIT_EXPECT_EQ(test, is.counts.failures, 0ull);
+	/* Nothing else is mapped where they executed. */
+	for (offset = 0; offset < HM_LINUX_AREA_CODE; offset += PMD_SIZE)
+		mapped += !copy_from_kernel_nofault(
+			&word, (void *)(uintptr_t)(hm_linux_area.val + offset), sizeof(word));
+	KUNIT_EXPECT_EQ(test, (u64)mapped, is.blocks);
 }
 
 static struct kunit_case cases[] = { KUNIT_CASE(code_is_loaded_and_executed),
