@@ -564,7 +564,7 @@ static inline bool hm_rox_reclaim_(struct hm_rox_cache *cache, struct hm_rox_cac
 {
 	const bool parked = range->state == HM_ROX_CACHE_PARKED;
 	const int error = hm_rox_poison_(cache, range->start, hm_rox_end_(range));
-	struct hm_rox_cache_range *dropped = 0;
+	struct hm_rox_cache_range *dropped = HM_NULL_;
 
 	hm_port_rox_cache_lock(cache);
 	if (parked && !error) {
@@ -591,7 +591,7 @@ static inline bool hm_rox_reclaim_(struct hm_rox_cache *cache, struct hm_rox_cac
 static inline bool hm_rox_let_go_(struct hm_rox_cache *cache, struct hm_rox_cache_range *held)
 {
 	const hm_va_t block = hm_rox_va_(held->start);
-	struct hm_rox_cache_range *dropped = 0;
+	struct hm_rox_cache_range *dropped = HM_NULL_;
 	/* Nobody executes there, and no CPU knows how, before the memory may be written. */
 	const bool gone = !hm_port_rox_cache_execute(cache, block, false) &&
 			  !hm_port_rox_cache_alias(cache, block, HM_ROX_BLOCK_,
@@ -624,7 +624,7 @@ static inline void hm_rox_retry_all_(struct hm_rox_cache *cache, struct hm_rox_c
 
 	hm_port_rox_cache_lock(cache);
 	waiting = *list;
-	*list = 0;
+	*list = HM_NULL_;
 	if (waiting)
 		waiting->link = &waiting;
 	hm_port_rox_cache_unlock(cache);
@@ -675,7 +675,7 @@ static inline HM_MUST_USE_ int hm_rox_cache_add(struct hm_rox_cache *cache,
 	arena->last.val = end;
 	arena->name = name;
 	arena->fallback = fallback;
-	arena->free = arena->whole = 0;
+	arena->free = arena->whole = HM_NULL_;
 	arena->end = arena->blocks = arena->empty = arena->peak = 0;
 	hm_port_rox_cache_lock(cache);
 	arena->next = cache->arenas;
@@ -752,7 +752,7 @@ static inline HM_MUST_USE_ int hm_rox_grow_by_(struct hm_rox_cache *cache,
 					       unsigned int blocks, uint64_t where)
 {
 	const uint64_t bytes = blocks * HM_ROX_BLOCK_;
-	struct hm_rox_cache_range *list = 0;
+	struct hm_rox_cache_range *list = HM_NULL_;
 	hm_va_t va = { where };
 	uint64_t block;
 	bool sound;
@@ -895,7 +895,7 @@ static inline HM_MUST_USE_ int hm_rox_cache_alloc(struct hm_rox_cache *cache,
 {
 	const uint64_t aligned = alignment < HM_ROX_CACHE_GRANULE ? HM_ROX_CACHE_GRANULE
 								  : alignment;
-	struct hm_rox_cache_range *list = 0;
+	struct hm_rox_cache_range *list = HM_NULL_;
 	struct hm_rox_cache_arena *from;
 	bool taken = false, waiting;
 
@@ -979,7 +979,7 @@ static inline struct hm_rox_cache_range *hm_rox_written_(struct hm_rox_cache *ca
 	return range && range->start == writer.start && range->generation == writer.generation &&
 			       hm_rox_is_written_(range)
 		       ? range
-		       : 0;
+		       : HM_NULL_;
 }
 
 static inline void hm_rox_set_state_(struct hm_rox_cache *cache, struct hm_rox_cache_range *range,
@@ -1215,7 +1215,7 @@ static inline uint64_t hm_rox_shrink_(struct hm_rox_cache *cache, struct hm_rox_
 	bool gone = true;
 
 	while (gone && given < most) {
-		struct hm_rox_cache_range *list = 0, *held = 0;
+		struct hm_rox_cache_range *list = HM_NULL_, *held = HM_NULL_;
 		uint64_t first;
 
 		hm_port_rox_cache_lock(cache);
@@ -1288,7 +1288,7 @@ static inline HM_MUST_USE_ int hm_rox_cache_destroy(struct hm_rox_cache *cache)
 	hm_rox_cache_trim(cache);
 	if (cache->blocks) /* what a window left open is in one */
 		return -HM_EBUSY;
-	cache->arenas = 0;
+	cache->arenas = HM_NULL_;
 	return 0;
 }
 

@@ -57,7 +57,7 @@ static inline void hm_rox_insert_(struct hm_rox_cache_range **root,
 			rest = *right;
 		}
 	}
-	*left = *right = 0;
+	*left = *right = HM_NULL_;
 }
 
 /* It is there. */
@@ -85,7 +85,7 @@ static inline void hm_rox_remove_(struct hm_rox_cache_range **root,
 /* The range that contains the address; NULL: it is not the cache's. */
 static inline struct hm_rox_cache_range *hm_rox_find_(struct hm_rox_cache *cache, uint64_t address)
 {
-	struct hm_rox_cache_range *range = cache->ranges, *found = 0;
+	struct hm_rox_cache_range *range = cache->ranges, *found = HM_NULL_;
 
 	while (range) {
 		cache->counts.steps++;
@@ -93,14 +93,14 @@ static inline struct hm_rox_cache_range *hm_rox_find_(struct hm_rox_cache *cache
 			found = range;
 		range = range->below[HM_ROX_BY_ADDRESS_][range->start <= address];
 	}
-	return found && address - found->start < found->bytes ? found : 0;
+	return found && address - found->start < found->bytes ? found : HM_NULL_;
 }
 
 /* The first range that ends beyond the address; NULL: none does. */
 static inline struct hm_rox_cache_range *hm_rox_find_next_(struct hm_rox_cache *cache,
 							   uint64_t address)
 {
-	struct hm_rox_cache_range *range = cache->ranges, *found = 0;
+	struct hm_rox_cache_range *range = cache->ranges, *found = HM_NULL_;
 
 	while (range) {
 		const bool before = hm_rox_end_(range) <= address;
@@ -118,7 +118,7 @@ static inline struct hm_rox_cache_range *hm_rox_find_gap_(struct hm_rox_cache *c
 							  const struct hm_rox_cache_arena *arena,
 							  uint64_t bytes, uint64_t start)
 {
-	struct hm_rox_cache_range *gap = arena->free, *found = 0;
+	struct hm_rox_cache_range *gap = arena->free, *found = HM_NULL_;
 
 	while (gap) {
 		const bool before = gap->bytes < bytes ||
