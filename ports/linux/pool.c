@@ -91,20 +91,17 @@ void hm_port_pgtable_pool_rejoin(struct hm_pgtable_pool *pool, hm_pa_t block)
 
 /* ---- the pool's port: locks and CPUs ---- */
 
-bool hm_port_pgtable_pool_lock(struct hm_pgtable_pool *pool)
+bool hm_port_pgtable_pool_lock(struct hm_pgtable_pool *pool) __acquires(&pool_lock)
 {
+	const bool waited = spin_is_locked(&pool_lock); /* nearly: it is a count */
 	unsigned long flags;
-	bool waited = false;
 
-	if (!spin_trylock_irqsave(&pool_lock, flags)) {
-		waited = true;
-		spin_lock_irqsave(&pool_lock, flags);
-	}
+	spin_lock_irqsave(&pool_lock, flags);
 	lock_flags = flags;
 	return waited;
 }
 
-void hm_port_pgtable_pool_unlock(struct hm_pgtable_pool *pool)
+void hm_port_pgtable_pool_unlock(struct hm_pgtable_pool *pool) __releases(&pool_lock)
 {
 	spin_unlock_irqrestore(&pool_lock, lock_flags);
 }
