@@ -3,8 +3,8 @@
  * hardmap_port.h -- the Linux port: the environment's side of the library's contract over kernel APIs. The
  * architecture's side is ports/arm64 or ports/x86_64.
  *
- * Each module's hooks are in the file of its name: context.c, pool.c, code.c, map.c. All modules may be used
- * in one kernel, by any number of files; there is one pool and one cache.
+ * Each module's hooks are in the file of its name: context.c, pool.c, code.c; tables in area.c. All modules
+ * may be used in one kernel, by any number of files; there is one pool and one cache.
  */
 #ifndef HM_LINUX_HARDMAP_PORT_H
 #define HM_LINUX_HARDMAP_PORT_H

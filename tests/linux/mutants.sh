@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT OR GPL-2.0-only
 #
 # mutants.sh [NAME...] -- plants mistakes in the Linux port, one at a time, in the cached tree of kernel.sh, and fails if the tests
-# in the kernel do not find one: KUnit has to say "not ok", or the kernel to crash. Half a minute each.
+# in the kernel do not find one: KUnit has to say "not ok", or the kernel to crash. A minute each.
 #
 # A mistake is: name, file of ports/linux, how the kernel is started (plain, store or window keys), an expression for sed.
 set -eu

@@ -7,7 +7,7 @@
 #define HM_LINUX_SUITE_H
 #include <kunit/test.h>
 
-/* Runs a case of the suite that has that set-up: probe.c. */
+/* Runs a case of the suite that has that set-up: run.h. */
 void suite_kunit_run(struct kunit *test, void (*setup)(void), void (*run)(void));
 /* Of the case that runs. */
 void suite_failed(const char *file, int line, const char *condition);
