@@ -6,7 +6,6 @@
  */
 #include "suite.h"
 #include <hardmap/direct_map.h>
-#include <hardmap/rox_cache.h>
 
 static hm_pte_t root[512] __attribute__((aligned(4096)));
 
