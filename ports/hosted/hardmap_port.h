@@ -7,12 +7,8 @@
 #ifndef HM_HOSTED_HARDMAP_PORT_H
 #define HM_HOSTED_HARDMAP_PORT_H
 #include <hosted.h>
-#define HM_PGTABLE_POOL_TYPES_ONLY
-#include <hardmap/pgtable_pool.h>
-#undef HM_PGTABLE_POOL_TYPES_ONLY
-#define HM_ROX_CACHE_TYPES_ONLY
-#include <hardmap/rox_cache.h>
-#undef HM_ROX_CACHE_TYPES_ONLY
+#include <extern/pgtable_pool.h>
+#include <extern/rox_cache.h>
 
 #define HM_BUG(message) hm_hosted_bug(message)
 
@@ -90,42 +86,11 @@ static inline void hm_port_direct_map_mend(hm_va_t va, uint64_t bytes)
 #ifndef HM_PORT_PGTABLE_POOL_LOCKED
 #define HM_PORT_PGTABLE_POOL_LOCKED 1
 #endif
-hm_pa_t hm_port_pgtable_pool_root(const struct hm_pgtable_pool *pool);
-bool hm_port_pgtable_pool_memory(struct hm_pgtable_pool *pool, unsigned int order, hm_pa_t *pages);
-void hm_port_pgtable_pool_give(struct hm_pgtable_pool *pool, hm_pa_t pages, unsigned int n);
-int hm_port_pgtable_pool_set_key(struct hm_pgtable_pool *pool, hm_pa_t pages, unsigned int n,
-				 unsigned int key, struct hm_pgtable_pool_token *tables);
-void hm_port_pgtable_pool_rejoin(struct hm_pgtable_pool *pool, hm_pa_t block);
-bool hm_port_pgtable_pool_lock(struct hm_pgtable_pool *pool);
-void hm_port_pgtable_pool_unlock(struct hm_pgtable_pool *pool);
-bool hm_port_pgtable_pool_refill_lock(struct hm_pgtable_pool *pool);
-void hm_port_pgtable_pool_refill_unlock(struct hm_pgtable_pool *pool);
-unsigned int hm_port_pgtable_pool_pin(struct hm_pgtable_pool *pool);
-void hm_port_pgtable_pool_unpin(struct hm_pgtable_pool *pool);
-struct hm_pgtable_pool_magazine *hm_port_pgtable_pool_magazine(struct hm_pgtable_pool *pool,
-							       unsigned int cpu);
-bool hm_port_pgtable_pool_fence(struct hm_pgtable_pool *pool);
 
 /* Blocks of code as those of a pool; the kernel is the program. */
 #ifndef HM_PORT_ROX_CACHE_BLOCK_SHIFT
 #define HM_PORT_ROX_CACHE_BLOCK_SHIFT 21
 #endif
-bool hm_port_rox_cache_memory(struct hm_rox_cache *cache, const struct hm_rox_cache_arena *arena,
-			      unsigned int blocks, hm_va_t *code);
-void hm_port_rox_cache_give(struct hm_rox_cache *cache, hm_va_t block);
-hm_pte_t *hm_port_rox_cache_at(const struct hm_rox_cache *cache, hm_va_t code);
-int hm_port_rox_cache_alias(struct hm_rox_cache *cache, hm_va_t code, uint64_t bytes,
-			    enum hm_rox_cache_alias alias);
-int hm_port_rox_cache_execute(struct hm_rox_cache *cache, hm_va_t block, bool executable);
-bool hm_port_rox_cache_synchronise(struct hm_rox_cache *cache);
-struct hm_rox_cache_range *hm_port_rox_cache_range_alloc(struct hm_rox_cache *cache);
-void hm_port_rox_cache_range_free(struct hm_rox_cache *cache, struct hm_rox_cache_range *range);
-void hm_port_rox_cache_lock(struct hm_rox_cache *cache);
-void hm_port_rox_cache_unlock(struct hm_rox_cache *cache);
-bool hm_port_rox_cache_grow_lock(struct hm_rox_cache *cache);
-void hm_port_rox_cache_grow_unlock(struct hm_rox_cache *cache);
-bool hm_port_rox_cache_window_lock(struct hm_rox_cache *cache);
-void hm_port_rox_cache_window_unlock(struct hm_rox_cache *cache);
 
 static inline uint64_t hm_port_arm64_ctr(void)
 {

@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR GPL-2.0-only
 #
-# debian.sh [-k] [6.12 | 7.3] -- builds the module of ports/linux, warning-free, for Debian's own arm64 kernel of that version
-# (default: 7.3), boots that kernel, loads and unloads the module 100 times, and prints TAP. Kernel, headers and busybox
-# come from newer suites by tests/private-root.sh.
+# debian.sh [-k] [6.12 | 7.3] -- builds the module of ports/linux for Debian's own arm64 kernel of that version (default:
+# 7.3), with W=1 and sparse, without a warning; boots that kernel, loads and unloads the module 100 times, and prints TAP.
+# Kernel, headers, sparse and busybox come from newer suites by tests/private-root.sh.
 #
 #     -k    builds the module alone
 #
@@ -71,10 +71,11 @@ sed -i '/CONFIG_CC_HAS_\(MIN\|SANE\)_FUNCTION_ALIGNMENT/d' "$temporary/arch/incl
 	"$temporary/arch/include/generated/autoconf.h"
 
 mkdir "$temporary/ports"
-cp -a "$port/linux" "$port/arm64" "$port/x86_64" "$temporary/ports/"
+cp -a "$port/linux" "$port/arm64" "$port/extern" "$port/x86_64" "$temporary/ports/"
 cp -a "$port/../include" "$temporary/"
 log=$temporary/log
-make -C "$temporary/arch" "M=$temporary/ports/linux/module" W=1 CC=aarch64-linux-gnu-gcc modules >"$log" 2>&1 </dev/null || {
+sparse=$("$here/../private-root.sh" forky sparse)/run/sparse
+make -C "$temporary/arch" "M=$temporary/ports/linux/module" W=1 C=2 "CHECK=$sparse" CC=aarch64-linux-gnu-gcc modules >"$log" 2>&1 </dev/null || {
 	cat "$log" >&2
 	exit 1
 }

@@ -1,21 +1,21 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR GPL-2.0-only
 #
-# kernel.sh [-n | -k] [-a ARCH] [-c CONFIG] [-m JOBS] -- builds a Linux kernel with hardmap in it, and prints its build
-# directory, as the last line of standard output.
+# kernel.sh [-n | -k | -s] [-a ARCH] [-c CONFIG]... [-m JOBS] -- builds a Linux kernel with hardmap in it, and prints its
+# build directory, as the last line of standard output.
 #
 #     -a    arm64 (default) or amd64
-#     -c    the options: tinyconfig with CONFIG.config of this directory (default: ARCH); one that does not come true
-#           is an error
+#     -c    the options: tinyconfig with base.config, ARCH.config and CONFIG.config of this directory (default: checked);
+#           one that does not come true is an error
 #     -k    configures, and builds nothing
 #     -m    how many jobs at once (default: as many as there are CPUs)
 #     -n    only what is in the cache: builds nothing, and fails if there is none
+#     -s    checks: hardmap alone with W=1 and a sparse of a newer suite; a warning is an error
 #
 # The source is that of Debian's linux-source-7.3, fetched once by tests/private-root.sh; ports/linux/install.sh puts
-# hardmap into it. Tree and build directory stay in a cache outside of this tree,
-# ${HARDMAP_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/hardmap}/linux/ARCH/CONFIG/VERSION-HASH, as long as the version, CONFIG
-# and the patches in ports/linux are the same: 5 minutes on two CPUs and 2 GB, once, then only what has changed. One
-# hour is the limit.
+# hardmap into it. It stays in a cache outside of this tree, as long as its version and the patches in ports/linux are
+# the same, ${HARDMAP_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/hardmap}/linux/VERSION-HASH/source, with a build directory
+# ARCH-CONFIG beside it: 5 minutes on two CPUs and 2 GB, once, then only what has changed. One hour is the limit.
 set -eu
 export LC_ALL=C
 
@@ -30,23 +30,25 @@ usage() {
 }
 
 arch=arm64
-config=
+configs=
 jobs=$(nproc)
 cached=
 configure=
-while getopts a:c:m:nk option; do
+sparse=
+while getopts a:c:m:nks option; do
 	case $option in
 	a) arch=$OPTARG ;;
-	c) config=$OPTARG ;;
+	c) configs="$configs $OPTARG" ;;
 	m) jobs=$OPTARG ;;
 	n) cached=yes ;;
 	k) configure=yes ;;
+	s) sparse=yes ;;
 	*) usage ;;
 	esac
 done
 shift $((OPTIND - 1))
 [ $# = 0 ] || usage
-config=${config:-$arch}
+configs=${configs:-checked}
 here=$(cd "$(dirname "$0")" && pwd)
 port=$here/../../ports/linux
 install=${HARDMAP_LINUX_INSTALL:-$port/install.sh} # another, to try this script
@@ -71,11 +73,20 @@ esac
 # The machine's own compiler has that name, too, and Debian's package of it another.
 ! command -v $triplet-gcc >/dev/null || compiler=
 [ "$arch" != amd64 ] || compiler="$compiler libelf-dev" # objtool
-case $config in
-*[!A-Za-z0-9_-]*) fail "a name of a configuration, please: $config" ;;
-esac
-fragment=$here/$config.config
-[ -f "$fragment" ] || fail "no such configuration: $fragment"
+files="base.config $arch.config"
+name=$arch
+for config in $configs; do
+	case $config in
+	*[!a-z0-9_]*) fail "a name of a configuration, please: $config" ;;
+	esac
+	[ -f "$here/$config.config" ] || fail "no such configuration: $config.config"
+	files="$files $config.config"
+	name=$name-$config
+done
+# shellcheck disable=SC2086 # words, deliberately
+wanted() {
+	(cd "$here" && cat $files)
+}
 
 if [ -n "$cached" ]; then
 	root=$("$here/../private-root.sh" -n -a $suite $package 2>/dev/null) || root=
@@ -85,14 +96,11 @@ fi
 # Where its version names the directory, characters that make, sed or a regular expression could take for theirs go.
 version=$(basename "$root" | sed 's/.*=//' | tr -c 'A-Za-z0-9.\n-' .)
 hash=$(
-	{
-		cat "$fragment"
-		for patch in "$port"/*.patch; do
-			[ ! -f "$patch" ] || cat "$patch"
-		done
-	} | sha256sum | cut -c 1-16
+	for patch in "$port"/*.patch; do
+		[ ! -f "$patch" ] || cat "$patch"
+	done | sha256sum | cut -c 1-16
 )
-kernels=${HARDMAP_CACHE:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/hardmap}/linux/$arch/$config
+kernels=${HARDMAP_CACHE:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/hardmap}/linux
 case $kernels in
 /*) ;;
 *) fail "the cache must be an absolute path: $kernels" ;;
@@ -102,14 +110,13 @@ case $kernels in
 esac
 kernel=$kernels/$version-$hash
 tree=$kernel/source
-build=$kernel/build
+build=$kernel/$name
 
 if [ -n "$cached" ]; then
-	if [ -z "$root" ] || [ ! -f "$kernel/built" ]; then
-		fail "no $arch Linux with hardmap; tests/linux/kernel.sh$(
-			[ "$arch" = arm64 ] || echo " -a $arch"
-			[ "$config" = "$arch" ] || echo " -c $config"
-		) builds one"
+	if [ -z "$root" ] || [ ! -f "$build.built" ] || ! wanted | cmp -s - "$build.config"; then
+		fail "no $name Linux with hardmap; tests/linux/kernel.sh -a $arch$(
+			for config in $configs; do printf ' -c %s' "$config"; done
+		) builds it"
 	fi
 	echo "$build"
 	exit 0
@@ -151,9 +158,9 @@ if [ ! -d "$tree" ]; then
 fi
 "$install" "$tree" >&2
 
-# lost: what the configuration wants and .config has not, or has though it should not.
+# lost: what the options want and .config has not, or has though it should not.
 lost() {
-	sed -n 's/^\(CONFIG_[A-Za-z0-9_]*\)=\(.*\)/\1 \2/p' "$fragment" | while read -r name value; do
+	wanted | sed -n 's/^\(CONFIG_[A-Za-z0-9_]*\)=\(.*\)/\1 \2/p' | while read -r name value; do
 		case $value in
 		n) ! grep -q "^$name=" "$build/.config" || echo "$name=n" ;;
 		*) grep -qxF "$name=$value" "$build/.config" || echo "$name=$value" ;;
@@ -161,13 +168,14 @@ lost() {
 	done
 }
 
-# The stamp is of a .config that has them all: hardmap's own options may have changed since.
+# build.config is what a .config that has it all was made of. hardmap's own options may have changed since.
 mkdir -p "$build"
-log=$kernel/log
+log=$build.log
 {
-	if [ ! -f "$kernel/configured" ]; then
-		in_build tinyconfig &&
-			(cd "$build" && plainly "$tree/scripts/kconfig/merge_config.sh" -m -O "$build" .config "$fragment")
+	if ! wanted | cmp -s - "$build.config"; then
+		rm -f "$build.config" "$build.built"
+		wanted >"$build.wanted" && in_build tinyconfig &&
+			(cd "$build" && plainly "$tree/scripts/kconfig/merge_config.sh" -m -O "$build" .config "$build.wanted")
 	fi && in_build olddefconfig
 } >"$log" 2>&1 || {
 	tail -n 20 "$log" >&2
@@ -175,19 +183,31 @@ log=$kernel/log
 }
 wrong=$(lost)
 if [ -n "$wrong" ]; then
-	rm -f "$kernel/configured"
-	echo "$wrong" | sed 's/^/kernel.sh: not as '"$config"'.config wants it: /' >&2
+	rm -f "$build.config"
+	echo "$wrong" | sed 's/^/kernel.sh: not as the options want it: /' >&2
 	exit 1
 fi
-: >"$kernel/configured"
+[ ! -f "$build.wanted" ] || mv "$build.wanted" "$build.config"
 if [ -n "$configure" ]; then
 	echo "$build"
 	exit 0
 fi
 
+if [ -n "$sparse" ]; then
+	sparse=$("$here/../private-root.sh" forky sparse)/run/sparse
+	in_build "-j$jobs" W=1 C=2 "CHECK=$sparse" CF=-fmemcpy-max-count=1000000 lib/hardmap/ >"$log" 2>&1 || {
+		cat "$log" >&2
+		fail "cannot build it"
+	}
+	[ "$(grep -c '^  CHECK ' "$log")" -gt 20 ] || fail "sparse looked at nothing"
+	! grep 'warning:\|error:' "$log" >&2 || fail "sparse or W=1 finds something"
+	echo "kernel.sh: $(grep -c '^  CHECK ' "$log") files checked" >&2
+	exit 0
+fi
+
 targets=$image
 ! grep -qx CONFIG_MODULES=y "$build/.config" || targets="$image modules"
-rm -f "$kernel/built"
+rm -f "$build.built"
 : >"$log"
 # For who watches. It ends within a second, as what waits for this script's output would wait for it.
 began=$(date +%s)
@@ -209,6 +229,6 @@ plainly nice timeout --foreground -k 10 3600 \
 	tail -n 10 "$log" >&2
 	fail "cannot build it; all that make said is in $log"
 }
-: >"$kernel/built"
+: >"$build.built"
 echo "kernel.sh: built in $(($(date +%s) - began)) s, $(grep -c '^  \(AS\|CC\|HOSTCC\) ' "$log" || :) objects" >&2
 echo "$build"

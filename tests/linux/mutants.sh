@@ -27,58 +27,59 @@ mutants() {
 	END
 }
 
-build=$("$here/kernel.sh")
-tree=$(dirname "$build")/source
-initramfs=$(mktemp)
-log=$(mktemp)
-# The tree is as it was, whatever happens.
-trap '"$here/../../ports/linux/install.sh" "$tree"; rm -f "$initramfs" "$log"' EXIT
+work=$(mktemp -d)
+# The tree is as it was, whatever happens: kernel.sh puts hardmap into it anew.
+trap 'rm -rf "$work"; "$here/kernel.sh" -k >/dev/null' EXIT
 trap 'exit 1' HUP INT TERM
-"$here/initramfs.sh" arm64 "$initramfs"
+"$here/initramfs.sh" arm64 "$work/initramfs"
+log=$work/log
+# What kernel.sh puts hardmap into a tree with. Where a mistake changes nothing, there is a file "same".
+cat >"$work/install" <<-END
+	#!/bin/sh
+	set -eu
+	"$here/../../ports/linux/install.sh" "\$1"
+	sed -i "\$EXPRESSION" "\$1/lib/hardmap/\$FILE"
+	! cmp -s "$here/../../ports/linux/\$FILE" "\$1/lib/hardmap/\$FILE" || : >"$work/same"
+END
+chmod +x "$work/install"
 
-make_image() {
-	make -s -C "$tree" "O=$build" ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu- "-j$(nproc)" Image >"$log" 2>&1
-}
-
-# start WAY: the log has what the kernel says.
+# start WAY BUILD: the log has what the kernel says.
 start() {
 	case $1 in
 	store) qemu=$("$here/../qemu/emulator.sh" gcs) ;;
 	window) qemu=$("$here/../qemu/emulator.sh" poe) ;;
 	*) qemu= ;;
 	esac
-	"$here/boot.sh" ${qemu:+-q "$qemu"} -t 120 "$build/arch/arm64/boot/Image" "$initramfs" \
+	"$here/boot.sh" ${qemu:+-q "$qemu"} -t 120 "$2/arch/arm64/boot/Image" "$work/initramfs" \
 		"log_buf_len=4M printk.devkmsg=on hardmap.test=kunit kunit.filter_glob=hardmap_linux_*" \
 		>"$log" 2>&1 || :
 }
 
 missed=0
 found=0
-mutants >"$initramfs.list"
+mutants >"$work/list"
 while read -r name file way expression; do
 	[ $# = 0 ] || case " $* " in *" $name "*) ;; *) continue ;; esac
-	"$here/../../ports/linux/install.sh" "$tree"
-	sed -i "$expression" "$tree/lib/hardmap/$file"
-	if cmp -s "$here/../../ports/linux/$file" "$tree/lib/hardmap/$file"; then
-		echo "not ok - $name: it changes nothing"
-		missed=$((missed + 1))
-		continue
-	fi
-	make_image </dev/null || {
-		echo "not ok - $name: it does not compile"
+	rm -f "$work/same"
+	build=$(HARDMAP_LINUX_INSTALL=$work/install FILE=$file EXPRESSION=$expression "$here/kernel.sh" 2>"$log" </dev/null) ||
+		build=
+	why=
+	if [ -f "$work/same" ]; then
+		why='it changes nothing'
+	elif [ -z "$build" ]; then
 		sed 's/^/# /' "$log" | tail -n 5
-		missed=$((missed + 1))
-		continue
-	}
-	start "$way"
-	if python3 "$here/ktap.py" "$log" kunit >"$initramfs.tap"; then
-		echo "not ok - $name: no test finds it"
+		why='it does not compile'
+	else
+		start "$way" "$build"
+		! python3 "$here/ktap.py" "$log" kunit >"$work/tap" || why='no test finds it'
+	fi
+	if [ -n "$why" ]; then
+		echo "not ok - $name: $why"
 		missed=$((missed + 1))
 	else
-		echo "ok - $name: $(grep -m 1 '^not ok' "$initramfs.tap" | sed 's/^not ok [0-9]* - //')"
+		echo "ok - $name: $(grep -m 1 '^not ok' "$work/tap" | sed 's/^not ok [0-9]* - //')"
 		found=$((found + 1))
 	fi
-done <"$initramfs.list"
-rm -f "$initramfs.list" "$initramfs.tap"
+done <"$work/list"
 echo "# $found found, $missed missed"
 [ "$missed" = 0 ]

@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR GPL-2.0-only
 #
-# run.sh [-b | -k | -m] [-a ARCH] [-c CONFIG] [-p CPU] [-t SECONDS] [PARAMETER...] -- builds a Linux kernel with hardmap in it (kernel.sh),
-# boots it in QEMU with more PARAMETERs on its command line, and prints what its tests say as TAP. The whole console
-# log stays where standard error says.
+# run.sh [-b | -k | -m] [-a ARCH] [-c CONFIG]... [-p CPU] [-t SECONDS] [PARAMETER...] -- builds a Linux kernel with hardmap
+# in it (kernel.sh), boots it in QEMU with more PARAMETERs on its command line, and prints what its tests say as TAP.
+# The whole console log stays where standard error says.
 #
 #     -a, -c    as kernel.sh has them
 #     -b        what a section of lazy_mmu.h costs beside the kernel's own mode, instructions counted, and no test
@@ -21,7 +21,7 @@ usage() {
 }
 
 arch=arm64
-config=
+configs=
 words=kunit,workload,shrink
 seconds=600
 processor=max
@@ -33,7 +33,7 @@ while getopts a:bc:kmp:t: option; do
 		count=yes
 		;;
 	a) arch=$OPTARG ;;
-	c) config=$OPTARG ;;
+	c) configs="$configs -c $OPTARG" ;;
 	k) words=kunit ;;
 	m) words=module ;;
 	p) processor=$OPTARG ;;
@@ -53,7 +53,8 @@ elapsed() {
 }
 
 # No kernel is no TAP: meson and people read on standard error why.
-build=$("$here/kernel.sh" -a "$arch" ${config:+-c "$config"}) || {
+# shellcheck disable=SC2086 # words, deliberately
+build=$("$here/kernel.sh" -a "$arch" $configs) || {
 	echo "Bail out! the kernel does not build"
 	exit 1
 }
@@ -69,7 +70,7 @@ elapsed=$(elapsed)
 echo "# kernel: $elapsed s"
 
 # Beside the build directory, one for each set of tests and machine: several may run at once.
-output=$(dirname "$build")/$words-$(printf '%s' "$processor ${QEMU_AARCH64:-} ${QEMU_X86_64:-} $*" | cksum | cut -d' ' -f1)
+output=$build.$words-$(printf '%s' "$processor ${QEMU_AARCH64:-} ${QEMU_X86_64:-} $*" | cksum | cut -d' ' -f1)
 log=$output.log
 # shellcheck disable=SC2086 # words, deliberately: kernel.sh has no space in its paths
 "$here/initramfs.sh" "$arch" "$output.initramfs" $modules

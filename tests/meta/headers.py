@@ -16,6 +16,7 @@ from meta import (FOREIGN, HERE, HOSTED, MODULES, PARTS, ROOT, WARNINGS, add, av
 
 ARM64 = ['tests/meta/arm64', 'include', 'ports']
 COUNTED = ['tests/meta/arm64', 'include', 'ports/arm64/counted', 'ports']
+EXTERN_HEADERS = sorted((ROOT / 'ports' / 'extern').glob('*.h'))
 ARM64_HEADERS = sorted((ROOT / 'ports' / 'arm64').glob('*.h'))
 # Kernels do not link libgcc's out-of-line atomics.
 ARM64_FLAGS = ['-ffreestanding', '-mgeneral-regs-only', '-mno-outline-atomics']
@@ -139,6 +140,10 @@ def native_checks(directory):
             add(f'types of {name} without a port, {dialect}',
                 lambda c=[*check, *includes(['include'])], h=headers, l=language:
                 compiles(c, types_only(*h), l))
+        for header in EXTERN_HEADERS:
+            add(f'ports/extern/{header.name} alone and twice, {dialect}',
+                lambda c=[*check, *includes(['include', 'ports'])], h=header, l=language:
+                compiles(c, f'#include <extern/{h.name}>\n' * 2, l))
         for what, text in [('all modules', including(*MODULES)), ('types', types_only(*typed))]:
             add(f'{what} without standard headers, {dialect}',
                 lambda c=[*check, '-nostdinc', '-DHM_NO_STD_HEADERS', '-include',

@@ -13,9 +13,7 @@
 #include "../../bench/pool/hardmap_port.h"
 #undef hm_port_pte_store
 #undef hm_port_pte_store_pair
-#define HM_ROX_CACHE_TYPES_ONLY
-#include <hardmap/rox_cache.h>
-#undef HM_ROX_CACHE_TYPES_ONLY
+#include <extern/rox_cache.h>
 
 void stress_check_store(const void *alias);
 
@@ -54,22 +52,6 @@ static inline void hm_port_kpkeys_write(uint64_t value)
 
 #define HM_PORT_ROX_CACHE_BLOCK_SHIFT 16
 #define HM_PORT_ROX_CACHE_TRAP UINT64_C(0x00c0ffee00c0ffee)
-bool hm_port_rox_cache_memory(struct hm_rox_cache *of, const struct hm_rox_cache_arena *arena,
-			      unsigned int blocks, hm_va_t *code);
-void hm_port_rox_cache_give(struct hm_rox_cache *of, hm_va_t block);
-hm_pte_t *hm_port_rox_cache_at(const struct hm_rox_cache *of, hm_va_t code);
-int hm_port_rox_cache_alias(struct hm_rox_cache *of, hm_va_t code, uint64_t bytes,
-			    enum hm_rox_cache_alias alias);
-int hm_port_rox_cache_execute(struct hm_rox_cache *of, hm_va_t block, bool is_executable);
-bool hm_port_rox_cache_synchronise(struct hm_rox_cache *of);
-struct hm_rox_cache_range *hm_port_rox_cache_range_alloc(struct hm_rox_cache *of);
-void hm_port_rox_cache_range_free(struct hm_rox_cache *of, struct hm_rox_cache_range *range);
-void hm_port_rox_cache_lock(struct hm_rox_cache *of);
-void hm_port_rox_cache_unlock(struct hm_rox_cache *of);
-bool hm_port_rox_cache_grow_lock(struct hm_rox_cache *of);
-void hm_port_rox_cache_grow_unlock(struct hm_rox_cache *of);
-bool hm_port_rox_cache_window_lock(struct hm_rox_cache *of);
-void hm_port_rox_cache_window_unlock(struct hm_rox_cache *of);
 void hm_port_code_clean(const hm_pte_t *alias, uint64_t bytes);
 void hm_port_code_invalidate(hm_va_t code, uint64_t bytes);
 void hm_port_code_patch(uint32_t *alias, uint32_t instruction);
