@@ -156,7 +156,8 @@ struct hm_direct_map_reserve {
 HM_PORT_REQUIRE(bool, hm_port_leaf_decode, (hm_pte_t, unsigned int, struct hm_leaf *));
 /* The entry of that level that says so; 0 if there is none: no blocks at that level, the memory not
  * aligned to its size, no such key or permission. Of two leaves that differ in their memory alone the
- * entries differ by a step that the level alone decides. What was decoded is encoded as it was. Pure. */
+ * entries differ by a step that the level decides, and whether they are valid. What was decoded is encoded
+ * as it was. Pure. */
 HM_PORT_REQUIRE(hm_pte_t, hm_port_leaf_encode, (const struct hm_leaf *, unsigned int));
 /* How many entries of that level make a contiguous group, a power of two; 1 if it has none. Aligned to the
  * size of all, as is the memory (Arm ARM D8.7). */
@@ -469,33 +470,32 @@ struct hm_direct_map_change_ {
 /* What a run of entries says, and is to say. */
 struct hm_direct_map_entries_ {
 	struct hm_direct_map_slot_ slot; /* the first */
-	struct hm_leaf leaf;
+	struct hm_leaf leaf, wanted_leaf; /* the latter's memory is the former's */
 	hm_pte_t wanted;
-	uint64_t step;
 	unsigned int n;
 	bool differs, splits;
 };
 
 static inline hm_pte_t hm_direct_map_wanted_(const struct hm_direct_map_change_ *change,
-					     struct hm_leaf leaf, unsigned int level)
+					     struct hm_leaf *leaf, unsigned int level)
 {
 	const hm_pte_t none = { 0 };
 
 	switch (change->what) {
 	case HM_DIRECT_MAP_KEY_:
-		leaf.key = change->value;
+		leaf->key = change->value;
 		break;
 	case HM_DIRECT_MAP_PERMISSION_:
 		if (change->value != HM_PERMISSION_NX)
-			leaf.permission = (enum hm_permission)change->value;
-		else if (leaf.permission == HM_PERMISSION_ROX)
-			leaf.permission = HM_PERMISSION_RO;
+			leaf->permission = (enum hm_permission)change->value;
+		else if (leaf->permission == HM_PERMISSION_ROX)
+			leaf->permission = HM_PERMISSION_RO;
 		break;
 	case HM_DIRECT_MAP_SMALL_:
-		leaf.keep_small = true;
+		leaf->keep_small = true;
 		break;
 	case HM_DIRECT_MAP_LARGE_:
-		leaf.keep_small = false;
+		leaf->keep_small = false;
 		break;
 	case HM_DIRECT_MAP_REMOVE_:
 		return none;
@@ -504,7 +504,7 @@ static inline hm_pte_t hm_direct_map_wanted_(const struct hm_direct_map_change_ 
 	default:
 		break;
 	}
-	return hm_port_leaf_encode(&leaf, level);
+	return hm_port_leaf_encode(leaf, level);
 }
 
 static inline bool hm_direct_map_to_pages_(const struct hm_direct_map_change_ *change)
@@ -544,10 +544,10 @@ static HM_NOINLINE_ int hm_direct_map_entries_at_(const struct hm_direct_map_cha
 		return -HM_ENOENT;
 	if (!hm_port_leaf_decode(slot->pte, slot->level, &entries->leaf))
 		return -HM_EINVAL;
-	entries->wanted = hm_direct_map_wanted_(change, entries->leaf, slot->level);
+	entries->wanted_leaf = entries->leaf;
+	entries->wanted = hm_direct_map_wanted_(change, &entries->wanted_leaf, slot->level);
 	if (!entries->wanted.val && change->what != HM_DIRECT_MAP_REMOVE_)
 		return -HM_EINVAL;
-	entries->step = hm_direct_map_step_(slot->pte, entries->leaf, slot->level);
 	/* One group at a time: whether it is to be opened is a question to each. */
 	end = change->end;
 	if (entries->leaf.contiguous && hm_direct_map_group_end_(slot) < end)
@@ -558,7 +558,8 @@ static HM_NOINLINE_ int hm_direct_map_entries_at_(const struct hm_direct_map_cha
 	/* Whoever splits the first does not ask for the rest. */
 	entries->splits = hm_direct_map_splits_(change, entries);
 	if (!entries->splits)
-		entries->n = hm_direct_map_run_(slot, entries->step, end);
+		entries->n = hm_direct_map_run_(
+			slot, hm_direct_map_step_(slot->pte, entries->leaf, slot->level), end);
 	return 0;
 }
 
@@ -827,7 +828,8 @@ static inline bool hm_direct_map_change_entries_(const struct hm_direct_map_chan
 			continue;
 		if (entries.wanted.val)
 			hm_pte_set_range(entries.slot.ptep, entries.n, entries.wanted,
-					 entries.step);
+					 hm_direct_map_step_(entries.wanted, entries.wanted_leaf,
+							     entries.slot.level));
 		else
 			hm_pte_clear_range(entries.slot.ptep, entries.n);
 		change->map->counts.entries += entries.n;

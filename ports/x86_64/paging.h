@@ -78,8 +78,7 @@
 #endif
 #define HM_X86_64_KEEP_SMALL HM_PORT_X86_64_KEEP_SMALL
 
-/* What the address of an invalid entry is; see above. Inverted ones step backwards, from page to page: only
- * for a direct_map.h that asks for the step of what it writes, not of what was there. */
+/* What the address of an invalid entry is; see above. Inverted ones step backwards, from page to page. */
 #ifndef HM_PORT_X86_64_INVERT
 #define HM_PORT_X86_64_INVERT 0
 #endif

@@ -575,7 +575,8 @@ BREAK = ('map->counts.entries += n; hm_direct_map_invalidate_(map, slot->start, 
          'slot->start + ((uint64_t)n << hm_port_pgtable_shift(slot->level)), HM_INVALIDATE_TABLES);')
 DEEPEN = ('hm_pte_fill(hm_port_pgtable_map(table), HM_PORT_PGTABLE_ENTRIES, none, 0); '
           'hm_pte_link(slot.ptep, hm_port_pte_link(table));')
-SET = 'hm_pte_set_range(entries.slot.ptep, entries.n, entries.wanted, entries.step);'
+SET = ('hm_pte_set_range(entries.slot.ptep, entries.n, entries.wanted, '
+       'hm_direct_map_step_(entries.wanted, entries.wanted_leaf, entries.slot.level));')
 ADDED = ('hm_pte_set_range( slot.ptep, n, hm_port_leaf_encode(&leaf, level), '
          'hm_direct_map_step_(hm_port_leaf_encode(&leaf, level), leaf, level)); map->counts.entries += n; va +=')
 RESIZES = ('change->resizes = true; error = hm_direct_map_plan_break_(change, slot, '

@@ -427,6 +427,36 @@ CASE(split_keeps_the_memory_type)
 	EXPECT(!hm_direct_map_remove(&map, 0, start, 2 * sizes[1]) && !x86.bugs);
 }
 
+static int invalid_page(const struct hm_pgtable_entry *at, void *argument)
+{
+	const uint64_t start = *(const uint64_t *)argument;
+
+	EXPECT(!at->level && !hm_port_pte_is_valid(at->pte));
+	EXPECT(hm_x86_64_leaf_address(at->pte, 0).val == sizes[2] + (at->va.val - start));
+	return 0;
+}
+
+/* Many pages at once become invalid, whichever way their entries step then, and valid again. */
+CASE(invalid_ranges)
+{
+	const struct hm_pgtable_visitor visitor = { invalid_page, 0 };
+	hm_va_t start = va(UINT64_C(0xffff888000000000)), second = va(start.val + sizes[0]);
+	const uint64_t rest = sizes[1] - sizes[0];
+	struct hm_direct_map map = { 0 };
+	unsigned int level, page;
+
+	EXPECT(!hm_direct_map_init(&map, start, sizes[1], false));
+	EXPECT(!hm_direct_map_add(&map, 0, start, sizes[1],
+				  entry(leaf(sizes[2], 0, HM_X86_64_KERNEL_RW))));
+	EXPECT(!hm_direct_map_set_permission(&map, 0, second, rest, HM_PERMISSION_INVALID));
+	EXPECT(!hm_pgtable_walk(second, rest, &visitor, &start.val));
+	EXPECT(!hm_direct_map_set_permission(&map, 0, second, rest, HM_PERMISSION_RW));
+	for (page = 0; page < 512; page++)
+		EXPECT(hm_pgtable_leaf(va(start.val + page * sizes[0]), &level).val ==
+		       leaf(sizes[2] + page * sizes[0], 0, HM_X86_64_KERNEL_RW));
+	EXPECT(!hm_direct_map_remove(&map, 0, start, sizes[1]) && !x86.bugs);
+}
+
 /* ---- barriers ---- */
 
 /* What publishes, synchronises, switches and orders is the compiler's alone. */
