@@ -12,10 +12,16 @@ set -eu
 tree=$1
 here=$(dirname "$(readlink -f "$0")")
 root=$(readlink -f "$here/../..")
-[ -f "$tree/MAINTAINERS" ] && [ -d "$tree/arch/arm64" ] || {
-	echo "install.sh: $tree is no tree of the kernel's source" >&2
+fail() {
+	echo "install.sh: $*" >&2
 	exit 1
 }
+
+if [ ! -f "$tree/MAINTAINERS" ] || [ ! -d "$tree/arch/arm64" ]; then
+	fail "$tree is no tree of the kernel's source"
+fi
+version=$(sed -n 's/^\(VERSION\|PATCHLEVEL\) = //p' "$tree/Makefile" | paste -s -d .)
+[ "$version" = 7.3 ] || fail "$tree is Linux $version, and the patch is for 7.3"
 
 # copy FILE DESTINATION: if they differ.
 copy() {
@@ -35,6 +41,20 @@ copy_all() {
 		done
 }
 
+# The patch whole or not at all, and first: a tree that it does not fit stays as it is.
+patch=$here/linux-7.3.patch
+if ! cmp -s "$patch" "$tree/.hardmap.patch"; then
+	if [ -f "$tree/.hardmap.patch" ]; then
+		patch -s -f -R -p1 --dry-run -d "$tree" <"$tree/.hardmap.patch" >&2 ||
+			fail "what the patch has changed was changed since: an unpacked tree, please"
+		patch -s -R -p1 --no-backup-if-mismatch -d "$tree" <"$tree/.hardmap.patch"
+		rm "$tree/.hardmap.patch"
+	fi
+	patch -s -f -p1 --dry-run -d "$tree" <"$patch" >&2 || fail "the patch does not fit"
+	patch -s -p1 --no-backup-if-mismatch -d "$tree" <"$patch"
+	cp "$patch" "$tree/.hardmap.patch"
+fi
+
 list=$(mktemp)
 trap 'rm -f "$list"' EXIT
 export LC_ALL=C
@@ -53,17 +73,3 @@ for file in pool_kernel probe probe_arm64 rox/hardmap_port rox_kernel x86_64/har
 	x86_64/x86_64/insn; do
 	copy "$root/tests/contract/$file.h" "$tree/lib/hardmap/kunit/contract/$file.h"
 done
-
-patch=$here/linux-7.3.patch
-if [ -f "$tree/.hardmap.patch" ] && cmp -s "$patch" "$tree/.hardmap.patch"; then
-	exit 0
-fi
-if [ -f "$tree/.hardmap.patch" ]; then
-	patch -s -R -p1 -d "$tree" <"$tree/.hardmap.patch"
-	rm "$tree/.hardmap.patch"
-fi
-patch -s -p1 --no-backup-if-mismatch -d "$tree" <"$patch" || {
-	echo "install.sh: the patch is for Linux 7.3, and this tree is another" >&2
-	exit 1
-}
-cp "$patch" "$tree/.hardmap.patch"

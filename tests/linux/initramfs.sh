@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT OR GPL-2.0-only
 #
 # initramfs.sh ARCH OUTPUT [FILE...] -- a small initramfs for tests of a kernel of ARCH (arm64 or amd64): Debian 12's
-# busybox, init and workload of this directory, and each FILE as /modules/FILE, in their order in /modules/order.
+# busybox, init, workload and load_failing of this directory, and each FILE as /modules/FILE, in their order in /modules/order.
 # The same files make the same bytes. Busybox is fetched once, of whatever architecture, by tests/private-root.sh.
 set -eu
 export LC_ALL=C
@@ -42,7 +42,9 @@ cp "$busybox" "$root/bin/busybox"
 ln -s busybox "$root/bin/sh"
 cp "$here/init" "$root/init"
 chmod 755 "$root/init" "$root/bin/busybox"
-$triplet-gcc -std=gnu11 -O2 -Wall -Wextra -static -s -o "$root/workload" "$here/workload.c"
+for program in workload load_failing; do
+	$triplet-gcc -std=gnu11 -O2 -Wall -Wextra -static -s -o "$root/$program" "$here/$program.c"
+done
 for file; do
 	cp "$file" "$root/modules/"
 	basename "$file"

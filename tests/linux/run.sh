@@ -1,15 +1,16 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR GPL-2.0-only
 #
-# run.sh [-b | -k | -m] [-a ARCH] [-c CONFIG]... [-p CPU] [-t SECONDS] [PARAMETER...] -- builds a Linux kernel with hardmap
+# run.sh [-b | -k | -m | -r] [-a ARCH] [-c CONFIG]... [-p CPU] [-t SECONDS] [PARAMETER...] -- builds a Linux kernel with hardmap
 # in it (kernel.sh), boots it in QEMU with more PARAMETERs on its command line, and prints what its tests say as TAP.
 # The whole console log stays where standard error says.
 #
 #     -a, -c    as kernel.sh has them
 #     -b        what a section of lazy_mmu.h costs beside the kernel's own mode, instructions counted, and no test
 #     -k        KUnit alone; else the workload and the shrinkers too
-#     -m        modules that come and go 100 times, two minutes, and nothing else
+#     -m        modules that come and go 100 times, and while allocations of theirs fail; two minutes, and nothing else
 #     -p        another processor than QEMU's max
+#     -r        with a PARAMETER hardmap.keys=, which this machine refuses: that the kernel says so
 #     -t        how long it may run, in seconds (default: 600)
 #
 # QEMU_AARCH64 and QEMU_X86_64 may name another QEMU.
@@ -26,7 +27,7 @@ words=kunit,workload,shrink
 seconds=600
 processor=max
 count=
-while getopts a:bc:kmp:t: option; do
+while getopts a:bc:kmp:rt: option; do
 	case $option in
 	b)
 		words=bench
@@ -35,8 +36,9 @@ while getopts a:bc:kmp:t: option; do
 	a) arch=$OPTARG ;;
 	c) configs="$configs -c $OPTARG" ;;
 	k) words=kunit ;;
-	m) words=module ;;
+	m) words=module,inject ;;
 	p) processor=$OPTARG ;;
+	r) words=refused ;;
 	t) seconds=$OPTARG ;;
 	*) usage ;;
 	esac
@@ -63,7 +65,7 @@ amd64) image=$build/arch/x86/boot/bzImage ;;
 *) image=$build/arch/$arch/boot/Image ;;
 esac
 modules=
-if [ "$words" = module ]; then
+if [ "$words" = module,inject ]; then
 	modules=$(sed -n "s|^\(.*/\)*\(hardmap[^/]*\)\.o$|$build/&|p" "$build/modules.order" | sed 's/\.o$/.ko/')
 fi
 elapsed=$(elapsed)

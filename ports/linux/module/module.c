@@ -131,7 +131,8 @@ static int try_private_map(void)
 	struct hm_direct_map map;
 	u64 seed = 1;
 	unsigned int i;
-	int error = -ENOMEM;
+	int error = -ENOMEM, removed;
+	hm_pte_t link;
 
 	if (!memory || !is || !hm_linux_table_alloc(&private_root))
 		goto free;
@@ -139,8 +140,9 @@ static int try_private_map(void)
 	error = hm_direct_map_init(&map, (hm_va_t){ MAP_START },
 				   1ull << hm_port_pgtable_shift(HM_PORT_PGTABLE_LEVELS - 1),
 				   false);
-	if (!error)
-		error = hm_direct_map_prepare(&reserve, HM_PORT_PGTABLE_LEVELS + BLOCKS);
+	if (error)
+		goto free_root;
+	error = hm_direct_map_prepare(&reserve, HM_PORT_PGTABLE_LEVELS + BLOCKS);
 	preempt_disable();
 	if (!error)
 		error = hm_direct_map_add(
@@ -153,23 +155,22 @@ static int try_private_map(void)
 		if (!error && (i % 100 == 99 || i == changes - 1))
 			error = compare(&map, is, memory);
 	}
+	/* Whatever went wrong: all of it goes, which needs no table. */
 	preempt_disable();
-	if (!error)
-		error = hm_direct_map_remove(&map, NULL, map.start, BYTES);
+	removed = hm_direct_map_remove(&map, NULL, map.start, BYTES);
 	preempt_enable();
+	if (!error)
+		error = removed;
 	if (!error)
 		pr_info("hardmap: a private map: %u changes, %llu splits, %llu collapses, %llu entries\n",
 			i, map.counts.splits, map.counts.collapses, map.counts.entries);
 	/* What the top-level table links stays linked. */
-	if (!error) {
-		const hm_pte_t link =
-			hm_pte_get(hm_port_pgtable_map(private_root) +
-				   hm_port_pgtable_index(map.start, HM_PORT_PGTABLE_LEVELS - 1));
-
-		if (hm_port_pte_is_valid(link))
-			hm_linux_table_free(hm_port_pte_table(link));
-		hm_linux_table_free(private_root);
-	}
+	link = hm_pte_get(hm_port_pgtable_map(private_root) +
+			  hm_port_pgtable_index(map.start, HM_PORT_PGTABLE_LEVELS - 1));
+	if (hm_port_pte_is_valid(link))
+		hm_linux_table_free(hm_port_pte_table(link));
+free_root:
+	hm_linux_table_free(private_root);
 free:
 	kfree(is);
 	if (memory)
