@@ -47,12 +47,6 @@ shift $((OPTIND - 1))
 here=$(cd "$(dirname "$0")" && pwd)
 
 began=$(date +%s)
-# elapsed: seconds since it was asked last.
-elapsed() {
-	last=$began
-	began=$(date +%s)
-	echo $((began - last))
-}
 
 # No kernel is no TAP: meson and people read on standard error why.
 # shellcheck disable=SC2086 # words, deliberately
@@ -68,8 +62,8 @@ modules=
 if [ "$words" = module,inject ]; then
 	modules=$(sed -n "s|^\(.*/\)*\(hardmap[^/]*\)\.o$|$build/&|p" "$build/modules.order" | sed 's/\.o$/.ko/')
 fi
-elapsed=$(elapsed)
-echo "# kernel: $elapsed s"
+built=$(date +%s)
+echo "# kernel: $((built - began)) s"
 
 # Beside the build directory, one for each set of tests and machine: several may run at once.
 output=$build.$words-$(printf '%s' "$processor ${QEMU_AARCH64:-} ${QEMU_X86_64:-} $*" | cksum | cut -d' ' -f1)
@@ -82,8 +76,7 @@ status=0
 # shellcheck disable=SC2086 # nothing, or one word
 "$here/boot.sh" ${count:+-i} -t "$seconds" -a "$arch" -p "$processor" "$image" "$output.initramfs" \
 	"log_buf_len=4M printk.devkmsg=on hardmap.test=$words ${count:+kunit.enable=0 }$*" >"$log" 2>&1 || status=$?
-elapsed=$(elapsed)
-echo "# boot and tests: $elapsed s, $words"
+echo "# boot and tests: $(($(date +%s) - built)) s, $words"
 case $status in
 0) ;;
 124) echo "# QEMU was ended after $seconds s" ;;
