@@ -6,9 +6,9 @@
 # repeated by one command:
 #
 #     meson test -C build                 hosted suites, the machine model, herd7, meta tests, counts of the
-#                                         benchmarks (gcc)
-#     meson test -C build/arm64           the arm64 build: user-mode QEMU; in system QEMU the example kernel, and a
-#                                         Linux kernel with hardmap in it
+#                                         benchmarks (gcc); an amd64 Linux kernel with hardmap in it, in system QEMU
+#     meson test -C build/arm64           the arm64 build: user-mode QEMU; in system QEMU the example kernel, and an
+#                                         arm64 Linux kernel
 #     meson test -C build/clang           the hosted suites built by clang
 #     meson test -C build/sanitize        the hosted suites under AddressSanitizer and UndefinedBehaviorSanitizer
 #     tests/coverage.sh                   which branches of include/hardmap no suite takes (gcc, gcov)
@@ -18,7 +18,7 @@ cd "$(dirname "$0")/.."
 . tests/need.sh
 
 need meson ninja-build gcc g++ libc6-dev pkg-config python3 libcriterion-dev clang clang-format clang-tidy \
-	gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user qemu-system-arm xz-utils \
+	gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user qemu-system-arm qemu-system-x86 xz-utils \
 	libfdt-dev libglib2.0-dev libpixman-1-dev make patch bc bison flex cpio
 
 tests/private-root.sh forky herdtools7 >/dev/null || echo "no herd7: the litmus tests are skipped"
@@ -26,8 +26,10 @@ for feature in gcs poe; do
 	tests/qemu/emulator.sh -g $feature >/dev/null || echo "no QEMU with $feature: tests on it are skipped"
 done
 
-tests/private-root.sh -a bookworm busybox-static:arm64 >/dev/null && tests/linux/kernel.sh >/dev/null ||
-	echo "no Linux kernel with hardmap: its tests are skipped"
+for arch in arm64 amd64; do
+	tests/private-root.sh -a bookworm busybox-static:$arch >/dev/null && tests/linux/kernel.sh -a $arch >/dev/null ||
+		echo "no $arch Linux kernel with hardmap: its tests are skipped"
+done
 
 passed=0
 failed=0

@@ -158,11 +158,10 @@ void hm_port_direct_map_mend(hm_va_t va, uint64_t bytes);
 	(PMD_SHIFT - PAGE_SHIFT) /* what one entry of the linear map translates */
 #endif
 #define HM_PORT_PGTABLE_POOL_MAGAZINE 32
+#define HM_PORT_PGTABLE_POOL_TABLES 0 /* memory is isolated before: a key change takes none */
 #ifdef HM_LINUX_KEYS
-#define HM_PORT_PGTABLE_POOL_TABLES 4 /* HM_DIRECT_MAP_TABLES */
 #define HM_PORT_PGTABLE_POOL_LOCKED 1
 #else
-#define HM_PORT_PGTABLE_POOL_TABLES 0
 #define HM_PORT_PGTABLE_POOL_LOCKED 0
 #endif
 
