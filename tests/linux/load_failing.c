@@ -4,10 +4,10 @@
  *
  *	load_failing MODULE.ko
  *
- * The kernel fails the first allocation that this task asks it for while it loads the module, then the second,
- * and so on (CONFIG_FAULT_INJECTION, /proc/self/fail-nth), until all have failed once. Each time the module is
- * not there afterwards, or it is there whole and goes. Then the same while it goes, which always succeeds.
- * Whether anything was left behind is for who compares the kernel's counts before and after.
+ * The kernel fails the first allocation that this task asks it for while it loads the module, then the
+ * second, and so on (CONFIG_FAULT_INJECTION, /proc/self/fail-nth), until all have failed once. Each time the
+ * module is not there afterwards, or it is there whole and goes. Then the same while it goes, which always
+ * succeeds. Whether anything was left behind is for who compares the kernel's counts before and after.
  */
 #define _GNU_SOURCE
 #include <errno.h>
