@@ -129,5 +129,6 @@ int main(int argc, char **argv)
 			wrong("allocation %u of its end: the module is there", n);
 	}
 	printf("%u allocations of its end\n", n - 2);
+	free(name);
 	return 0;
 }
