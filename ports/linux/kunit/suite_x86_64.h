@@ -19,5 +19,8 @@ void *hm_linux_suite_at(u64 pa);
 #define X86_AT(pa) hm_linux_suite_at(pa)
 #define HM_LINUX_SUITE_PA(address) hm_linux_suite_pa(address)
 #define X86_TRACE 16 /* it is copied on the stack */
+#ifdef __CHECKER__
+#define __builtin_assume_aligned(pointer, alignment) (pointer) /* sparse does not know it */
+#endif
 #include "plain.h"
 #endif

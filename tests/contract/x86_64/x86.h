@@ -69,6 +69,7 @@ void x86_bug(const char *message);
 /* hm_port_pgtable_alloc() and _free(): aligned memory of the host, filled with what no walker should see. */
 bool x86_alloc_table(hm_pa_t *table);
 void x86_free_table(hm_pa_t table);
+#define X86_NOWHERE ((const void *)0) /* NULL, as sparse wants it */
 void x86_event(enum hm_insn_kind kind, const void *address, uint64_t value);
 /* An ordinary store there: a bug where keys are windows and its key is closed, or memory is read-only. */
 void x86_check_key(const void *address);

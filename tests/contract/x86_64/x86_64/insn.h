@@ -42,17 +42,17 @@ static inline void hm_insn_store32(uint32_t *address, uint32_t value)
 
 static inline void hm_insn_compiler(void)
 {
-	x86_event(HM_INSN_COMPILER, 0, 0);
+	x86_event(HM_INSN_COMPILER, X86_NOWHERE, 0);
 }
 
 static inline void hm_insn_mfence(void)
 {
-	x86_event(HM_INSN_MFENCE, 0, 0);
+	x86_event(HM_INSN_MFENCE, X86_NOWHERE, 0);
 }
 
 static inline void hm_insn_invlpg(uint64_t address)
 {
-	x86_event(HM_INSN_INVLPG, 0, address);
+	x86_event(HM_INSN_INVLPG, X86_NOWHERE, address);
 }
 
 static inline uint64_t hm_insn_read_cr4(void)
@@ -62,7 +62,7 @@ static inline uint64_t hm_insn_read_cr4(void)
 
 static inline void hm_insn_write_cr4(uint64_t value)
 {
-	x86_event(HM_INSN_WRITE_CR4, 0, value);
+	x86_event(HM_INSN_WRITE_CR4, X86_NOWHERE, value);
 	x86.cr4 = value;
 }
 
@@ -82,7 +82,7 @@ static inline uint64_t hm_insn_rdmsr(uint32_t number)
 static inline void hm_insn_wrmsr(uint32_t number, uint64_t value)
 {
 	x86_check_msr(number, value);
-	x86_event(HM_INSN_WRMSR, 0, value);
+	x86_event(HM_INSN_WRMSR, X86_NOWHERE, value);
 	x86.pkrs = value;
 }
 
@@ -94,7 +94,7 @@ static inline struct hm_insn_cpuid_answer hm_insn_cpuid(uint32_t leaf, uint32_t 
 {
 	struct hm_insn_cpuid_answer answer = { 0, 0, 0, 0 };
 
-	x86_event(HM_INSN_CPUID, 0, leaf);
+	x86_event(HM_INSN_CPUID, X86_NOWHERE, leaf);
 	if (leaf == 0) {
 		answer.eax = x86.leaf_0_eax;
 	} else if (leaf == 7 && !subleaf) {
@@ -110,6 +110,6 @@ static inline struct hm_insn_cpuid_answer hm_insn_cpuid(uint32_t leaf, uint32_t 
 
 static inline void hm_insn_serialize(void)
 {
-	x86_event(HM_INSN_SERIALIZE, 0, 0);
+	x86_event(HM_INSN_SERIALIZE, X86_NOWHERE, 0);
 }
 #endif
