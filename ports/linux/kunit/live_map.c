@@ -11,6 +11,7 @@
 
 #include "hardmap.h"
 #include <hardmap/direct_map.h>
+#include <hardmap/pgtable_pool.h>
 
 #define BLOCKS 2
 #define ORDER (PMD_SHIFT - PAGE_SHIFT + 1) /* so many */
@@ -119,6 +120,16 @@ static void permission_of_a_page_is_its_own(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, map.counts.splits, map.counts.collapses);
 }
 
+/* Pages of the pool that somebody has; tables that are unlinked have gone back. */
+static int used_pages(void)
+{
+	struct hm_pgtable_pool_statistics is;
+
+	hm_linux_wait_for_tables();
+	hm_pgtable_pool_statistics(&hm_linux_pool, &is);
+	return (int)is.used;
+}
+
 /* Random changes against what each page should be. */
 static void any_history_is_what_it_says(struct kunit *test)
 {
@@ -151,6 +162,28 @@ static void any_history_is_what_it_says(struct kunit *test)
 		}
 	}
 	KUNIT_EXPECT_EQ(test, wrong, 0u);
+}
+
+static void tables_go_back(struct kunit *test)
+{
+	const unsigned int rounds = 40;
+	const int used = used_pages();
+	unsigned int i;
+
+	for (i = 0; i < rounds; i++) {
+		KUNIT_ASSERT_EQ(test,
+				hm_direct_map_set_permission(&map, NULL, va(PAGE_SIZE), PAGE_SIZE,
+							     HM_PERMISSION_RO),
+				0);
+		KUNIT_ASSERT_EQ(test,
+				hm_direct_map_set_permission(&map, NULL, va(PAGE_SIZE), PAGE_SIZE,
+							     HM_PERMISSION_RW),
+				0);
+		KUNIT_ASSERT_EQ(test, hm_direct_map_collapse(&map, start, BYTES), 0);
+	}
+	KUNIT_EXPECT_EQ(test, map.counts.tables_freed, (uint64_t)rounds);
+	/* Others may take some meanwhile: the kernel's tables are from there, too. */
+	KUNIT_EXPECT_LT(test, used_pages(), used + (int)rounds / 2);
 }
 
 /* ---- sections ---- */
@@ -203,6 +236,7 @@ static void the_tables_can_be_walked(struct kunit *test)
 static struct kunit_case cases[] = { KUNIT_CASE(memory_is_mapped_by_blocks),
 				     KUNIT_CASE(permission_of_a_page_is_its_own),
 				     KUNIT_CASE(any_history_is_what_it_says),
+				     KUNIT_CASE(tables_go_back),
 				     KUNIT_CASE(entries_of_a_section_are_usable_after_it),
 				     KUNIT_CASE(the_tables_can_be_walked),
 				     {} };
