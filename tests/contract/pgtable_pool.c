@@ -826,7 +826,7 @@ static void run_script(void)
 	note_error(error);
 	for (i = 0; i < 2 * BLOCK; i += BLOCK / 2)
 		note_error(alloc_batch(SLEEP, BLOCK / 2));
-	kernel->tables = 1;
+	kernel->tables = TABLES ? 1 : 0;
 	note_error(alloc_batch(SLEEP | RESERVE, BLOCK));
 	kernel->tables = 0;
 	error = hm_pgtable_pool_reserve(pool, SLEEP, 4, &token);
@@ -848,7 +848,7 @@ static void run_script(void)
 	reconcile();
 	forget_demand();
 	pool->worth = BLOCK / 4;
-	kernel->tables = 1;
+	kernel->tables = TABLES ? 1 : 0;
 	(void)pool_kernel_scan(pool, BLOCK, SPLIT);
 	reconcile();
 	pool_kernel_free_tables(pool, 0);
