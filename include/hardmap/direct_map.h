@@ -470,41 +470,50 @@ struct hm_direct_map_change_ {
 /* What a run of entries says, and is to say. */
 struct hm_direct_map_entries_ {
 	struct hm_direct_map_slot_ slot; /* the first */
-	struct hm_leaf leaf, wanted_leaf; /* the latter's memory is the former's */
+	struct hm_leaf leaf;
 	hm_pte_t wanted;
+	uint64_t step; /* of what they say; of what they are to say, too, if it is as valid */
 	unsigned int n;
 	bool differs, splits;
 };
 
-static inline hm_pte_t hm_direct_map_wanted_(const struct hm_direct_map_change_ *change,
-					     struct hm_leaf *leaf, unsigned int level)
+static inline struct hm_leaf hm_direct_map_wanted_leaf_(const struct hm_direct_map_change_ *change,
+							struct hm_leaf leaf)
 {
-	const hm_pte_t none = { 0 };
-
 	switch (change->what) {
 	case HM_DIRECT_MAP_KEY_:
-		leaf->key = change->value;
+		leaf.key = change->value;
 		break;
 	case HM_DIRECT_MAP_PERMISSION_:
 		if (change->value != HM_PERMISSION_NX)
-			leaf->permission = (enum hm_permission)change->value;
-		else if (leaf->permission == HM_PERMISSION_ROX)
-			leaf->permission = HM_PERMISSION_RO;
+			leaf.permission = (enum hm_permission)change->value;
+		else if (leaf.permission == HM_PERMISSION_ROX)
+			leaf.permission = HM_PERMISSION_RO;
 		break;
 	case HM_DIRECT_MAP_SMALL_:
-		leaf->keep_small = true;
+		leaf.keep_small = true;
 		break;
 	case HM_DIRECT_MAP_LARGE_:
-		leaf->keep_small = false;
+		leaf.keep_small = false;
 		break;
 	case HM_DIRECT_MAP_REMOVE_:
-		return none;
 	case HM_DIRECT_MAP_SPLIT_:
 	case HM_DIRECT_MAP_PAGES_:
 	default:
 		break;
 	}
-	return hm_port_leaf_encode(leaf, level);
+	return leaf;
+}
+
+static inline hm_pte_t hm_direct_map_wanted_(const struct hm_direct_map_change_ *change,
+					     struct hm_leaf leaf, unsigned int level)
+{
+	const hm_pte_t none = { 0 };
+
+	if (change->what == HM_DIRECT_MAP_REMOVE_)
+		return none;
+	leaf = hm_direct_map_wanted_leaf_(change, leaf);
+	return hm_port_leaf_encode(&leaf, level);
 }
 
 static inline bool hm_direct_map_to_pages_(const struct hm_direct_map_change_ *change)
@@ -544,10 +553,10 @@ static HM_NOINLINE_ int hm_direct_map_entries_at_(const struct hm_direct_map_cha
 		return -HM_ENOENT;
 	if (!hm_port_leaf_decode(slot->pte, slot->level, &entries->leaf))
 		return -HM_EINVAL;
-	entries->wanted_leaf = entries->leaf;
-	entries->wanted = hm_direct_map_wanted_(change, &entries->wanted_leaf, slot->level);
+	entries->wanted = hm_direct_map_wanted_(change, entries->leaf, slot->level);
 	if (!entries->wanted.val && change->what != HM_DIRECT_MAP_REMOVE_)
 		return -HM_EINVAL;
+	entries->step = hm_direct_map_step_(slot->pte, entries->leaf, slot->level);
 	/* One group at a time: whether it is to be opened is a question to each. */
 	end = change->end;
 	if (entries->leaf.contiguous && hm_direct_map_group_end_(slot) < end)
@@ -558,8 +567,7 @@ static HM_NOINLINE_ int hm_direct_map_entries_at_(const struct hm_direct_map_cha
 	/* Whoever splits the first does not ask for the rest. */
 	entries->splits = hm_direct_map_splits_(change, entries);
 	if (!entries->splits)
-		entries->n = hm_direct_map_run_(
-			slot, hm_direct_map_step_(slot->pte, entries->leaf, slot->level), end);
+		entries->n = hm_direct_map_run_(slot, entries->step, end);
 	return 0;
 }
 
@@ -813,6 +821,16 @@ static inline void hm_direct_map_change_sizes_(const struct hm_direct_map_change
 		hm_port_pgtable_order_fill();
 }
 
+static inline uint64_t hm_direct_map_wanted_step_(const struct hm_direct_map_change_ *change,
+						  const struct hm_direct_map_entries_ *entries)
+{
+	if (hm_port_pte_is_valid(entries->wanted) == hm_port_pte_is_valid(entries->slot.pte))
+		return entries->step;
+	return hm_direct_map_step_(entries->wanted,
+				   hm_direct_map_wanted_leaf_(change, entries->leaf),
+				   entries->slot.level);
+}
+
 /* Writes what is wanted; whether anything valid was changed that a TLB may hold. */
 static inline bool hm_direct_map_change_entries_(const struct hm_direct_map_change_ *change)
 {
@@ -828,8 +846,7 @@ static inline bool hm_direct_map_change_entries_(const struct hm_direct_map_chan
 			continue;
 		if (entries.wanted.val)
 			hm_pte_set_range(entries.slot.ptep, entries.n, entries.wanted,
-					 hm_direct_map_step_(entries.wanted, entries.wanted_leaf,
-							     entries.slot.level));
+					 hm_direct_map_wanted_step_(change, &entries));
 		else
 			hm_pte_clear_range(entries.slot.ptep, entries.n);
 		change->map->counts.entries += entries.n;

@@ -576,7 +576,7 @@ BREAK = ('map->counts.entries += n; hm_direct_map_invalidate_(map, slot->start, 
 DEEPEN = ('hm_pte_fill(hm_port_pgtable_map(table), HM_PORT_PGTABLE_ENTRIES, none, 0); '
           'hm_pte_link(slot.ptep, hm_port_pte_link(table));')
 SET = ('hm_pte_set_range(entries.slot.ptep, entries.n, entries.wanted, '
-       'hm_direct_map_step_(entries.wanted, entries.wanted_leaf, entries.slot.level));')
+       'hm_direct_map_wanted_step_(change, &entries));')
 ADDED = ('hm_pte_set_range( slot.ptep, n, hm_port_leaf_encode(&leaf, level), '
          'hm_direct_map_step_(hm_port_leaf_encode(&leaf, level), leaf, level)); map->counts.entries += n; va +=')
 RESIZES = ('change->resizes = true; error = hm_direct_map_plan_break_(change, slot, '
