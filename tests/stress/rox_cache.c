@@ -63,7 +63,7 @@ static enum plant plant;
 static uint64_t sizes[SIZES];
 static unsigned int n_sizes;
 
-static struct hm_rox_cache cache;
+static struct hm_rox_cache stressed;
 static struct hm_rox_cache_arena far, near;
 static struct thread thread_of[THREADS_MAX];
 static hm_va_t shared[SHARED];
@@ -113,7 +113,7 @@ static unsigned char *memory;
 static pthread_mutex_t memory_lock = PTHREAD_MUTEX_INITIALIZER;
 static bool lent[BLOCKS];
 static unsigned int out; /* blocks that are lent */
-static bool executable[BLOCKS]; /* atomic, as what follows */
+static bool executes[BLOCKS]; /* atomic, as what follows */
 static unsigned char alias_of[BLOCKS * PAGES];
 static struct hm_rox_cache_range ranges[RANGES];
 static struct hm_rox_cache_range *free_ranges;
@@ -158,7 +158,7 @@ void stress_check_store(const void *alias)
 		failed("a store to an alias that is not writable");
 }
 
-bool hm_port_rox_cache_memory(struct hm_rox_cache *of, const struct hm_rox_cache_arena *arena,
+bool hm_port_rox_cache_memory(struct hm_rox_cache *cache, const struct hm_rox_cache_arena *arena,
 			      unsigned int blocks, hm_va_t *code)
 {
 	const uint64_t first = (arena->first.val - FIRST) / BLOCK;
@@ -169,7 +169,7 @@ bool hm_port_rox_cache_memory(struct hm_rox_cache *of, const struct hm_rox_cache
 	if (!growing)
 		failed("memory is asked for without the lock of growth");
 	if (!random_below(4))
-		__atomic_fetch_add(&reclaimed, hm_rox_cache_shrink_scan(of, 1 + random_below(4)),
+		__atomic_fetch_add(&reclaimed, hm_rox_cache_shrink_scan(cache, 1 + random_below(4)),
 				   __ATOMIC_RELAXED);
 	if (fails())
 		return false;
@@ -190,18 +190,18 @@ bool hm_port_rox_cache_memory(struct hm_rox_cache *of, const struct hm_rox_cache
 	return n == blocks;
 }
 
-void hm_port_rox_cache_give(struct hm_rox_cache *of, hm_va_t block)
+void hm_port_rox_cache_give(struct hm_rox_cache *cache, hm_va_t block)
 {
 	const unsigned int number = block_of(block);
 	unsigned int i;
 
-	(void)of;
+	(void)cache;
 	unlocked();
 	for (i = 0; i < PAGES; i++)
 		if (__atomic_load_n(&alias_of[(number ^ 1) * PAGES + i], __ATOMIC_RELAXED) !=
 		    HM_ROX_CACHE_MEMORY)
 			failed("a block is given back whose alias is not as it came");
-	if (__atomic_load_n(&executable[number], __ATOMIC_RELAXED))
+	if (__atomic_load_n(&executes[number], __ATOMIC_RELAXED))
 		failed("a block is given back that can be executed");
 	memset(memory + offset_of(block), 0xa5, BLOCK);
 	pthread_mutex_lock(&memory_lock);
@@ -212,54 +212,54 @@ void hm_port_rox_cache_give(struct hm_rox_cache *of, hm_va_t block)
 	pthread_mutex_unlock(&memory_lock);
 }
 
-hm_pte_t *hm_port_rox_cache_at(const struct hm_rox_cache *of, hm_va_t code)
+hm_pte_t *hm_port_rox_cache_at(const struct hm_rox_cache *cache, hm_va_t code)
 {
-	(void)of;
+	(void)cache;
 	return (hm_pte_t *)(void *)(memory + offset_of(code));
 }
 
 /* Half-way sometimes. */
-int hm_port_rox_cache_alias(struct hm_rox_cache *of, hm_va_t code, uint64_t bytes,
+int hm_port_rox_cache_alias(struct hm_rox_cache *cache, hm_va_t code, uint64_t bytes,
 			    enum hm_rox_cache_alias alias)
 {
 	const uint64_t page = offset_of(code) / 4096, pages = bytes / 4096;
 	const bool fail = fails(), half = fail && random_below(2);
 	uint64_t i;
 
-	(void)of;
+	(void)cache;
 	unlocked();
 	if (alias == HM_ROX_CACHE_OPEN && (STRESS_WINDOW || !windowed))
 		failed("an alias is opened without the window");
 	if (alias == HM_ROX_CACHE_MEMORY &&
-	    __atomic_load_n(&executable[block_of(code)], __ATOMIC_RELAXED))
+	    __atomic_load_n(&executes[block_of(code)], __ATOMIC_RELAXED))
 		failed("an alias is memory while code is there");
 	for (i = 0; i < (half ? pages / 2 : fail ? 0 : pages); i++)
 		__atomic_store_n(&alias_of[page + i], (unsigned char)alias, __ATOMIC_RELAXED);
 	return half ? -HM_EIO : fail ? -HM_ENOMEM : 0;
 }
 
-int hm_port_rox_cache_execute(struct hm_rox_cache *of, hm_va_t block, bool is_executable)
+int hm_port_rox_cache_execute(struct hm_rox_cache *cache, hm_va_t block, bool executable)
 {
-	(void)of;
+	(void)cache;
 	unlocked();
 	if (fails())
 		return -HM_ENOMEM;
-	__atomic_store_n(&executable[block_of(block)], is_executable, __ATOMIC_RELAXED);
+	__atomic_store_n(&executes[block_of(block)], executable, __ATOMIC_RELAXED);
 	return 0;
 }
 
-bool hm_port_rox_cache_synchronise(struct hm_rox_cache *of)
+bool hm_port_rox_cache_synchronise(struct hm_rox_cache *cache)
 {
-	(void)of;
+	(void)cache;
 	unlocked();
 	return !fails();
 }
 
-struct hm_rox_cache_range *hm_port_rox_cache_range_alloc(struct hm_rox_cache *of)
+struct hm_rox_cache_range *hm_port_rox_cache_range_alloc(struct hm_rox_cache *cache)
 {
 	struct hm_rox_cache_range *range = NULL;
 
-	(void)of;
+	(void)cache;
 	unlocked();
 	if (fails())
 		return NULL;
@@ -275,9 +275,9 @@ struct hm_rox_cache_range *hm_port_rox_cache_range_alloc(struct hm_rox_cache *of
 	return range;
 }
 
-void hm_port_rox_cache_range_free(struct hm_rox_cache *of, struct hm_rox_cache_range *range)
+void hm_port_rox_cache_range_free(struct hm_rox_cache *cache, struct hm_rox_cache_range *range)
 {
-	(void)of;
+	(void)cache;
 	unlocked();
 	/* Who still uses it is found. */
 	memset(range, 0xa5, sizeof(*range));
@@ -288,24 +288,24 @@ void hm_port_rox_cache_range_free(struct hm_rox_cache *of, struct hm_rox_cache_r
 	pthread_mutex_unlock(&memory_lock);
 }
 
-void hm_port_rox_cache_lock(struct hm_rox_cache *of)
+void hm_port_rox_cache_lock(struct hm_rox_cache *cache)
 {
-	(void)of;
+	(void)cache;
 	unlocked();
 	pthread_mutex_lock(&cache_lock);
 	locked = true;
 }
 
-void hm_port_rox_cache_unlock(struct hm_rox_cache *of)
+void hm_port_rox_cache_unlock(struct hm_rox_cache *cache)
 {
-	(void)of;
+	(void)cache;
 	locked = false;
 	pthread_mutex_unlock(&cache_lock);
 }
 
-bool hm_port_rox_cache_grow_lock(struct hm_rox_cache *of)
+bool hm_port_rox_cache_grow_lock(struct hm_rox_cache *cache)
 {
-	(void)of;
+	(void)cache;
 	unlocked();
 	if (fails())
 		return false;
@@ -314,16 +314,16 @@ bool hm_port_rox_cache_grow_lock(struct hm_rox_cache *of)
 	return true;
 }
 
-void hm_port_rox_cache_grow_unlock(struct hm_rox_cache *of)
+void hm_port_rox_cache_grow_unlock(struct hm_rox_cache *cache)
 {
-	(void)of;
+	(void)cache;
 	growing = false;
 	pthread_mutex_unlock(&grow_lock);
 }
 
-bool hm_port_rox_cache_window_lock(struct hm_rox_cache *of)
+bool hm_port_rox_cache_window_lock(struct hm_rox_cache *cache)
 {
-	(void)of;
+	(void)cache;
 	unlocked();
 	if (windowed || fails())
 		return false;
@@ -333,9 +333,9 @@ bool hm_port_rox_cache_window_lock(struct hm_rox_cache *of)
 	return true;
 }
 
-void hm_port_rox_cache_window_unlock(struct hm_rox_cache *of)
+void hm_port_rox_cache_window_unlock(struct hm_rox_cache *cache)
 {
-	(void)of;
+	(void)cache;
 	windowed = false;
 	if (plant != WINDOWS)
 		pthread_mutex_unlock(&window_lock);
@@ -349,7 +349,7 @@ void hm_port_code_clean(const hm_pte_t *alias, uint64_t bytes)
 
 void hm_port_code_invalidate(hm_va_t code, uint64_t bytes)
 {
-	if (!__atomic_load_n(&executable[block_of(code)], __ATOMIC_RELAXED) || !bytes)
+	if (!__atomic_load_n(&executes[block_of(code)], __ATOMIC_RELAXED) || !bytes)
 		failed("what is invalidated is not executable");
 }
 
@@ -390,7 +390,7 @@ static uint64_t random_size(void)
 	return random_below(8) ? 1 + random_below(4096) : 1 + random_below(LARGEST);
 }
 
-static int relocate(struct hm_rox_cache *of, hm_rox_cache_writer_t writer, hm_va_t code,
+static int relocate(struct hm_rox_cache *cache, hm_rox_cache_writer_t writer, hm_va_t code,
 		    void *argument)
 {
 	const struct piece *piece = argument;
@@ -401,7 +401,7 @@ static int relocate(struct hm_rox_cache *of, hm_rox_cache_writer_t writer, hm_va
 		const hm_va_t at = { code.val + random_below(piece->bytes - 7) };
 
 		memcpy(piece->text + (at.val - code.val), &at.val, 8);
-		error = hm_rox_cache_copy(of, writer, at, &at.val, 8);
+		error = hm_rox_cache_copy(cache, writer, at, &at.val, 8);
 		if (error)
 			return error;
 	}
@@ -428,7 +428,7 @@ static void load(struct thread *self)
 		bench_die("no memory");
 	for (i = 0; i < piece->bytes; i++)
 		piece->text[i] = (unsigned char)(i * 31 + self->loads);
-	error = hm_rox_cache_load(&cache, &near, piece->text, piece->bytes, alignment,
+	error = hm_rox_cache_load(&stressed, &near, piece->text, piece->bytes, alignment,
 				  random_below(4) ? HM_ROX_CACHE_MAY_SLEEP : 0, relocate, piece,
 				  &piece->code);
 	if (error) {
@@ -446,7 +446,7 @@ static void free_piece(struct thread *self, struct piece *piece)
 {
 	if (!is_there(piece))
 		failed("code is not what was loaded");
-	if (hm_rox_cache_free(&cache, piece->code))
+	if (hm_rox_cache_free(&stressed, piece->code))
 		failed("code is not freed");
 	free(piece->text);
 	self->frees++;
@@ -471,7 +471,7 @@ static void change(struct thread *self)
 	hm_rox_cache_writer_t writer;
 	unsigned char text[300];
 	uint64_t i;
-	int error = hm_rox_cache_write_begin(&cache, at, bytes, &writer);
+	int error = hm_rox_cache_write_begin(&stressed, at, bytes, &writer);
 
 	if (error) {
 		if (error != -HM_EBUSY)
@@ -481,11 +481,11 @@ static void change(struct thread *self)
 	}
 	for (i = 0; i < bytes; i++)
 		text[i] = (unsigned char)(offset + i + self->steps);
-	error = hm_rox_cache_copy(&cache, writer, at, text, bytes);
+	error = hm_rox_cache_copy(&stressed, writer, at, text, bytes);
 	if (error)
 		failed("a copy is refused");
 	memcpy(piece->text + offset, text, bytes);
-	while ((error = hm_rox_cache_write_end(&cache, writer)) == -HM_EBUSY)
+	while ((error = hm_rox_cache_write_end(&stressed, writer)) == -HM_EBUSY)
 		self->busy++;
 	if (error)
 		failed("a window is not ended");
@@ -497,7 +497,7 @@ static void patch(struct thread *self)
 	const unsigned int word = (unsigned int)random_below(WORDS);
 	const hm_va_t at = { shared[random_below(SHARED)].val + 4 * word };
 	const uint32_t *there = (const uint32_t *)(const void *)text_at(at);
-	const int error = hm_rox_cache_patch(&cache, at, TAG | word);
+	const int error = hm_rox_cache_patch(&stressed, at, TAG | word);
 
 	if (error && error != -HM_EBUSY)
 		failed("a patch is refused");
@@ -587,20 +587,20 @@ static void *shrinker_main(void *argument)
 	while (__atomic_load_n(&done, __ATOMIC_ACQUIRE) < threads) {
 		switch (random_below(16)) {
 		case 0:
-			given += hm_rox_cache_shrink_scan(&cache, 1 + random_below(8));
+			given += hm_rox_cache_shrink_scan(&stressed, 1 + random_below(8));
 			scans++;
 			break;
 		case 1:
-			given += hm_rox_cache_shrink_scan(&cache,
-							  hm_rox_cache_shrink_count(&cache));
+			given += hm_rox_cache_shrink_scan(&stressed,
+							  hm_rox_cache_shrink_count(&stressed));
 			scans++;
 			break;
 		case 2:
-			hm_rox_cache_retry(&cache);
+			hm_rox_cache_retry(&stressed);
 			break;
 		case 3:
 			if (!random_below(8))
-				given += hm_rox_cache_trim(&cache);
+				given += hm_rox_cache_trim(&stressed);
 			break;
 		default:
 			sched_yield();
@@ -623,14 +623,14 @@ static void *viewer_main(void *argument)
 	while (__atomic_load_n(&done, __ATOMIC_ACQUIRE) < threads) {
 		size_t characters = 0;
 
-		hm_rox_cache_statistics(&cache, &statistics);
+		hm_rox_cache_statistics(&stressed, &statistics);
 		if (statistics.held_bytes > BLOCKS * BLOCK ||
 		    statistics.empty > statistics.blocks ||
 		    statistics.asked_bytes > statistics.live_bytes ||
 		    statistics.live_bytes + statistics.free_bytes + statistics.parked_bytes !=
 			    statistics.blocks * BLOCK)
 			failed("the cache counts more than there is");
-		hm_rox_cache_print(&cache, look_at, &characters);
+		hm_rox_cache_print(&stressed, look_at, &characters);
 		pictures += characters != 0;
 		/* A mutex is not fair: who draws all the time keeps those from it who load. */
 		usleep(200);
@@ -667,14 +667,14 @@ static void prepare(void)
 		read_modules();
 	memory = bench_reserve(BLOCKS * BLOCK);
 	start_context(threads + 2);
-	if (hm_rox_cache_add(&cache, &far, "far", begin, last, NULL) ||
-	    hm_rox_cache_add(&cache, &near, "near", first, end, &far))
+	if (hm_rox_cache_add(&stressed, &far, "far", begin, last, NULL) ||
+	    hm_rox_cache_add(&stressed, &near, "near", first, end, &far))
 		bench_die("no arenas");
 	for (i = 0; i < WORDS; i++)
 		text[i] = TAG | i;
 	for (i = 0; i < SHARED; i++)
-		if (hm_rox_cache_load(&cache, &near, text, sizeof(text), 64, HM_ROX_CACHE_MAY_SLEEP,
-				      NULL, NULL, &shared[i]))
+		if (hm_rox_cache_load(&stressed, &near, text, sizeof(text), 64,
+				      HM_ROX_CACHE_MAY_SLEEP, NULL, NULL, &shared[i]))
 			bench_die("no code");
 }
 
@@ -687,7 +687,7 @@ static void check(void)
 
 	out_of = 0;
 	for (i = 0; i < SHARED; i++)
-		if (hm_rox_cache_free(&cache, shared[i]))
+		if (hm_rox_cache_free(&stressed, shared[i]))
 			failed("code is not freed");
 	while (shelved)
 		free_piece(&thread_of[0], &shelf[--shelved]);
@@ -699,18 +699,18 @@ static void check(void)
 		busy += thread_of[i].busy;
 	}
 	agree("frees", frees, loads);
-	agree("what waits", hm_rox_cache_retry(&cache), 0);
+	agree("what waits", hm_rox_cache_retry(&stressed), 0);
 	for (i = 0; i < BLOCKS * PAGES; i++)
 		if (alias_of[i] == HM_ROX_CACHE_OPEN)
 			failed("an alias is open, and nobody has a window");
-	hm_rox_cache_statistics(&cache, &statistics);
+	hm_rox_cache_statistics(&stressed, &statistics);
 	agree("live code", statistics.live + statistics.live_bytes + statistics.asked_bytes, 0);
 	agree("free bytes", statistics.free_bytes, statistics.blocks * BLOCK);
 	agree("empty blocks", statistics.empty, statistics.blocks);
 	agree("blocks", statistics.blocks, out);
 	agree("what the cache allocated and freed", statistics.counts.allocs,
 	      statistics.counts.frees);
-	agree("the end of the cache", (uint64_t)hm_rox_cache_destroy(&cache), 0);
+	agree("the end of the cache", (uint64_t)hm_rox_cache_destroy(&stressed), 0);
 	agree("blocks that it has kept", out, 0);
 	agree("memory of ranges that it has kept", ranges_out, 0);
 	printf("1..1\n%sok 1 - %u threads: %llu loads, %llu refused, %llu patches, busy %llu times; %llu "
