@@ -45,7 +45,11 @@
 #define HM_PORT_COLD __cold
 
 #ifdef HM_LINUX_SUITE
-void hm_linux_suite_bug(const char *message); /* counts: kunit/probe.c */
+/* kunit/probe_body.h */
+void hm_linux_suite_bug(const char *message); /* counts */
+/* A store to that address was, or NULL: an instruction of keys that this CPU has not. Where that was not
+ * expected it counts as a bug. */
+void hm_linux_suite_refused(const void *address);
 #define HM_BUG(message) hm_linux_suite_bug(message)
 #else
 /* Reports, with a trace of the stack, and returns: the library goes on at the default level. */
@@ -56,7 +60,7 @@ void hm_linux_bug(const char *message);
 /* ---- contexts ---- */
 
 #ifdef HM_LINUX_SUITE
-/* The contract suite's contexts, which are no task's: kunit/probe.c. */
+/* The contract suite's contexts, which are no task's: kunit/probe_body.h. */
 extern struct hm_context *hm_linux_suite_context;
 static inline struct hm_context *hm_port_context(void)
 {

@@ -44,6 +44,7 @@ static int __init hm_linux_init(void)
 	int error;
 
 	debugfs_create_atomic_t("bugs", 0400, directory, &hm_linux_bugs);
+	hm_linux_linear_init(directory);
 	error = hm_linux_pool_init();
 	if (error) {
 		pr_err("hardmap: no pool of page-table pages: error %d\n", error);

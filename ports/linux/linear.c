@@ -7,7 +7,12 @@
  * is elsewhere. The kernel changes them too, by pages, each for memory of its own: so nothing here reads or
  * writes an entry that maps other memory than the caller's, and what would be shared is split before.
  */
+#include <linux/debugfs.h>
+#include <linux/init.h>
+#include <linux/memblock.h>
+#include <linux/memory_hotplug.h>
 #include <linux/mutex.h>
+#include <linux/seq_file.h>
 #include <linux/version.h>
 
 #include <asm/mmu.h>
@@ -17,10 +22,24 @@
 
 /* Taken by who reclaims memory: what is held with it waits for none. */
 static DEFINE_MUTEX(linear_mutex);
+static struct hm_direct_map_counts counts; /* of all maps, with the mutex */
 
 static hm_va_t linear_address(hm_pa_t pa)
 {
 	return (hm_va_t){ (uintptr_t)phys_to_virt(pa.val) };
+}
+
+/* A change is over; with the mutex. A map lasts as long as one, so that it ends where the memory does. */
+static void add_counts(const struct hm_direct_map *map)
+{
+	counts.splits += map->counts.splits;
+	counts.unfolds += map->counts.unfolds;
+	counts.collapses += map->counts.collapses;
+	counts.folds += map->counts.folds;
+	counts.invalidations += map->counts.invalidations;
+	counts.entries += map->counts.entries;
+	counts.tables_linked += map->counts.tables_linked;
+	counts.tables_freed += map->counts.tables_freed;
 }
 
 bool hm_linux_plain_table_alloc(hm_pa_t *table)
@@ -52,6 +71,7 @@ int hm_linux_linear_set_key(hm_pa_t pa, uint64_t bytes, unsigned int key)
 		return error;
 	mutex_lock(&linear_mutex);
 	error = hm_direct_map_set_pkey(&map, NULL, linear_address(pa), bytes, key);
+	add_counts(&map);
 	mutex_unlock(&linear_mutex);
 	return error;
 }
@@ -69,6 +89,7 @@ int hm_linux_linear_set_permission(hm_pa_t isolated, uint64_t isolated_bytes, hm
 		return error;
 	mutex_lock(&linear_mutex);
 	error = hm_direct_map_set_permission(&map, &reserve, linear_address(pa), bytes, permission);
+	add_counts(&map);
 	mutex_unlock(&linear_mutex);
 	hm_direct_map_release(&reserve);
 	return error;
@@ -83,5 +104,80 @@ void hm_linux_linear_join(hm_pa_t isolated, uint64_t isolated_bytes)
 	mutex_lock(&linear_mutex);
 	/* Refused, it is right, and as small as it was. */
 	(void)!hm_direct_map_collapse(&map, linear_address(isolated), isolated_bytes);
+	add_counts(&map);
 	mutex_unlock(&linear_mutex);
+}
+
+/* ---- what it looks like ---- */
+
+/* All memory that there is. Its tables stay while the dumper has the lock of init_mm, see area.c. */
+static int whole_map(struct hm_direct_map *map)
+{
+	const hm_va_t start = linear_address((hm_pa_t){ memblock_start_of_DRAM() });
+
+	return hm_direct_map_init(map, start, (unsigned long)high_memory - start.val, false);
+}
+
+static void put(const char *line, void *file)
+{
+	seq_printf(file, "%s\n", line);
+}
+
+static int picture_show(struct seq_file *file, void *unused)
+{
+	struct hm_direct_map map;
+	int error;
+
+	get_online_mems();
+	error = whole_map(&map);
+	if (!error) {
+		mmap_read_lock(&init_mm);
+		hm_direct_map_print(&map, put, file);
+		mmap_read_unlock(&init_mm);
+	}
+	put_online_mems();
+	return error;
+}
+DEFINE_SHOW_ATTRIBUTE(picture);
+
+static int statistics_show(struct seq_file *file, void *unused)
+{
+	struct hm_direct_map_statistics is;
+	struct hm_direct_map_counts were;
+	struct hm_direct_map map;
+	unsigned int level;
+	int error;
+
+	get_online_mems();
+	error = whole_map(&map);
+	if (!error) {
+		mmap_read_lock(&init_mm);
+		is = hm_direct_map_statistics(&map);
+		mmap_read_unlock(&init_mm);
+	}
+	put_online_mems();
+	if (error)
+		return error;
+	for (level = 0; level < HM_PORT_PGTABLE_LEVELS; level++)
+		seq_printf(
+			file, "level_%u_leaves %llu\nlevel_%u_groups %llu\nlevel_%u_tables %llu\n",
+			level, is.leaves[level], level, is.groups[level], level, is.tables[level]);
+	mutex_lock(&linear_mutex);
+	were = counts;
+	mutex_unlock(&linear_mutex);
+	seq_printf(file, "splits %llu\nunfolds %llu\ncollapses %llu\nfolds %llu\n", were.splits,
+		   were.unfolds, were.collapses, were.folds);
+	seq_printf(file,
+		   "invalidations %llu\nentries %llu\ntables_linked %llu\ntables_freed %llu\n",
+		   were.invalidations, were.entries, were.tables_linked, were.tables_freed);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(statistics);
+
+void __init hm_linux_linear_init(struct dentry *directory)
+{
+	struct dentry *sub = debugfs_create_dir("linear", directory);
+
+	debugfs_create_file("picture", 0400, sub, NULL, &picture_fops);
+	debugfs_create_file("statistics", 0400, sub, NULL, &statistics_fops);
 }

@@ -3,6 +3,7 @@
  * linear_x86_64.c -- permissions of memory in the kernel's linear map, by its own set_memory_*(): no other
  * writer of those entries. There are no keys.
  */
+#include <linux/init.h>
 #include <linux/mm.h>
 #include <linux/set_memory.h>
 
@@ -34,5 +35,10 @@ int hm_linux_linear_set_permission(hm_pa_t isolated, uint64_t isolated_bytes, hm
 }
 
 void hm_linux_linear_join(hm_pa_t isolated, uint64_t isolated_bytes)
+{
+}
+
+/* As /sys/kernel/debug/page_tables/kernel and /proc/meminfo (DirectMap) have it. */
+void __init hm_linux_linear_init(struct dentry *directory)
 {
 }

@@ -22,6 +22,10 @@
 #define OPENS 8 /* in one nesting */
 #define WORDS (3 + 2 * FRAMES)
 #define CORRUPTIONS 400
+/* Of the values every how many-th is tried, others at each point and word: fewer where time is short. */
+#ifndef ATTACK_EVERY
+#define ATTACK_EVERY 1
+#endif
 
 /* A nesting is a text: a capital opens a frame, ')' closes the innermost one, 'e' writes an entry. */
 enum kind {
@@ -345,7 +349,7 @@ static enum verdict run(struct attack *attack)
 		if (attack->step == attack->point) {
 			word = word_of(attack->word);
 			attack->from = *word;
-			if (!attack->corruption) /* every run gets here alike */
+			if (attack->corruption < ATTACK_EVERY) /* every run gets here alike */
 				collect_corruptions(*word);
 			*word = attack->to = corruptions[attack->corruption];
 		}
@@ -468,12 +472,13 @@ static void attack_all(const char *text)
 		attack.used = i;
 		for (attack.point = 0; text[attack.point]; attack.point++) {
 			for (attack.word = 0; attack.word < 3 + 2 * depth; attack.word++) {
-				attack.corruption = 0;
+				attack.corruption = (attack.point + attack.word) % ATTACK_EVERY;
 				do {
 					verdict = run(&attack);
 					if (verdict != WITHSTOOD)
 						note(&attack, verdict);
-				} while (++attack.corruption < corruption_count);
+					attack.corruption += ATTACK_EVERY;
+				} while (attack.corruption < corruption_count);
 			}
 			if (text[attack.point] != ENTRY)
 				depth = text[attack.point] == CLOSE ? depth - 1 : depth + 1;

@@ -15,6 +15,6 @@ void bench_counted_in_section(hm_pte_t *entries, struct page **pages, unsigned i
 			      uint64_t attributes);
 void bench_counted_one_by_one(hm_pte_t *entries, struct page **pages, unsigned int n,
 			      uint64_t attributes);
-/* By the counted ones, since the last call: DSBs and ISBs. In probe.c. */
+/* By the counted ones, since the last call: DSBs and ISBs. In probe_body.h. */
 unsigned int bench_barriers(void);
 #endif

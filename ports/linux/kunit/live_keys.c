@@ -19,7 +19,7 @@ static hm_pa_t table;
 static int live_init(struct kunit *test)
 {
 	if (hm_kpkeys_style() == HM_KEY_STYLE_NONE)
-		kunit_skip(test, "this CPU has no keys: tests/linux/run.sh -k store, or -k window");
+		kunit_skip(test, "this CPU has no keys; how to run it: README.md, Tests");
 	KUNIT_ASSERT_TRUE(test, hm_linux_table_alloc(&table));
 	return 0;
 }

@@ -9,11 +9,12 @@
 #ifndef HM_LINUX_PLAIN_H
 #define HM_LINUX_PLAIN_H
 
-/* probe.c, contract/probe_arm64.c */
+/* probe_body.h, contract/probe_arm64.c */
 #define bench_barriers plain_bench_barriers
 #define hm_insn_count plain_insn_count
 #define hm_linux_suite_bug plain_suite_bug
 #define hm_linux_suite_context plain_suite_context
+#define hm_linux_suite_refused plain_suite_refused
 #define hm_linux_suite_root plain_suite_root
 #define probe_arm64_become plain_arm64_become
 #define probe_arm64_bugs plain_arm64_bugs

@@ -6,11 +6,32 @@
 #include <linux/list.h>
 #include <linux/mm.h>
 
-static void probe_plain_reset(void);
-#include "probe.c"
+#include "probe_body.h"
 
 struct hm_linux_suite_direct_map hm_linux_suite_direct_map;
+static hm_pte_t tables[TABLES][HM_PORT_PGTABLE_ENTRIES] __aligned(PAGE_SIZE);
 static LIST_HEAD(lent); /* tables */
+
+hm_pte_t *probe_arm64_table(unsigned int number)
+{
+	return tables[number];
+}
+
+hm_pa_t probe_arm64_pa(const void *object)
+{
+	return (hm_pa_t){ HM_LINUX_SUITE_PA(object) };
+}
+
+int suite_kunit_init(struct kunit *test)
+{
+	return 0;
+}
+
+void suite_kunit_exit(struct kunit *test)
+{
+}
+
+/* ---- the hooks of direct_map.h ---- */
 
 static void take_back(struct page *page)
 {
@@ -18,7 +39,7 @@ static void take_back(struct page *page)
 	__free_page(page);
 }
 
-static void probe_plain_reset(void)
+static void probe_tables_reset(void)
 {
 	struct page *page, *next;
 

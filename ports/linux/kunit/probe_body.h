@@ -1,7 +1,8 @@
-// SPDX-License-Identifier: GPL-2.0-only
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * probe.c -- the contract suite's probe for this port: contexts that are no task's, tables of the pool,
- * and the instructions counted. One CPU with interrupts off is enough.
+ * probe_body.h -- the contract suite's probe for this port: contexts that are no task's, and the
+ * instructions counted. One CPU with interrupts off is enough. Included by probe_keys.c, whose tables
+ * are the pool's, and by probe_plain.c, whose tables are ordinary memory.
  */
 #include <linux/string.h>
 
@@ -13,17 +14,16 @@
 
 #define TABLES 3
 
+/* Of the file that includes this one: before each case, where nothing sleeps. */
+static void probe_tables_reset(void);
+
 struct hm_context *hm_linux_suite_context;
 hm_pte_t *hm_linux_suite_root;
 
 static struct hm_context contexts[PROBE_CONTEXTS];
-#ifdef HM_LINUX_PLAIN_TABLES
-static hm_pte_t plain_tables[TABLES][HM_PORT_PGTABLE_ENTRIES] __aligned(PAGE_SIZE);
-#else
-static hm_pa_t tables[TABLES];
-#endif
 static uint64_t counts[HM_INSN_KINDS];
 static unsigned int bugs;
+static const hm_pte_t *may_refuse;
 
 void hm_insn_count(enum hm_insn_kind kind)
 {
@@ -56,18 +56,7 @@ void probe_arm64_reset(void)
 	for (i = 0; i < TABLES; i++)
 		hm_pte_fill(probe_arm64_table(i), HM_PORT_PGTABLE_ENTRIES, none, 0);
 	probe_set_root(NULL);
-#ifdef HM_LINUX_PLAIN_TABLES
-	probe_plain_reset();
-#endif
-}
-
-hm_pte_t *probe_arm64_table(unsigned int number)
-{
-#ifdef HM_LINUX_PLAIN_TABLES
-	return plain_tables[number];
-#else
-	return hm_port_pgtable_map(tables[number]);
-#endif
+	probe_tables_reset();
 }
 
 uint64_t probe_arm64_counted(enum hm_insn_kind kind)
@@ -81,15 +70,6 @@ unsigned int probe_arm64_bugs(void)
 
 	bugs = 0;
 	return n;
-}
-
-hm_pa_t probe_arm64_pa(const void *object)
-{
-#ifdef HM_LINUX_PLAIN_TABLES
-	return (hm_pa_t){ HM_LINUX_SUITE_PA(object) };
-#else
-	return (hm_pa_t){ virt_to_phys((void *)object) };
-#endif
 }
 
 /* Not inlined: who runs may be read once in a function. */
@@ -108,6 +88,13 @@ void probe_interrupt(void (*handler)(void))
 
 void probe_may_refuse(const hm_pte_t *ptep)
 {
+	may_refuse = ptep;
+}
+
+void hm_linux_suite_refused(const void *address)
+{
+	if (!may_refuse || (address && address != may_refuse))
+		bugs++;
 }
 
 bool probe_opens(unsigned int key)
@@ -121,35 +108,3 @@ void probe_set_root(hm_pte_t *root)
 {
 	hm_linux_suite_root = root;
 }
-
-/* ---- before and after a case ---- */
-
-#ifdef HM_LINUX_PLAIN_TABLES
-int suite_kunit_init(struct kunit *test)
-{
-	return 0;
-}
-
-void suite_kunit_exit(struct kunit *test)
-{
-}
-#else
-int suite_kunit_init(struct kunit *test)
-{
-	unsigned int i;
-
-	for (i = 0; i < TABLES; i++)
-		KUNIT_ASSERT_TRUE(test, hm_linux_table_alloc(&tables[i]));
-	return 0;
-}
-
-void suite_kunit_exit(struct kunit *test)
-{
-	unsigned int i;
-
-	for (i = 0; i < TABLES; i++)
-		if (tables[i].val)
-			hm_linux_table_free(tables[i]);
-	memset(tables, 0, sizeof(tables));
-}
-#endif
