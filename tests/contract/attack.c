@@ -12,6 +12,7 @@
  */
 #include "probe.h"
 #include "suite.h"
+#include <stddef.h>
 #include <hardmap/kpkeys.h>
 
 #define PGTABLES (1u << HM_KEY_PGTABLES)
@@ -176,7 +177,7 @@ static uint64_t *word_of(unsigned int number)
 	default:
 		number -= 3;
 		if (number / 2 >= nesting.depth)
-			return 0;
+			return NULL;
 		return &nesting.frames[number / 2 + 1].token.words[number % 2];
 	}
 }
@@ -264,7 +265,7 @@ static enum verdict set_entry(void)
 	probe_read();
 	probe_may_refuse(ptep);
 	hm_pte_set(ptep, pte);
-	probe_may_refuse(0);
+	probe_may_refuse(NULL);
 	if (hm_kpkeys_style() != HM_KEY_STYLE_STORE)
 		return WITHSTOOD; /* where its key is not open, that was refused */
 	written = hm_pte_get(ptep).val == pte.val;
@@ -287,7 +288,7 @@ static enum verdict step(char what)
 		close_frame();
 	else
 		open_frame((enum kind)what);
-	probe_may_refuse(0);
+	probe_may_refuse(NULL);
 	return WITHSTOOD;
 }
 
