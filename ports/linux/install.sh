@@ -65,7 +65,7 @@ copy_all "$here" "$tree/lib/hardmap"
 copy_all "$root/ports/arm64" "$tree/lib/hardmap/ports/arm64"
 copy_all "$root/ports/extern" "$tree/lib/hardmap/ports/extern"
 copy_all "$root/ports/x86_64" "$tree/lib/hardmap/ports/x86_64"
-for file in attack context direct_map kpkeys lazy_mmu pgtable pgtable_pool pool_kernel probe_arm64 probe_x86_64 \
+for file in attack context direct_map fewest kpkeys lazy_mmu pgtable pgtable_pool pool_kernel probe_arm64 probe_x86_64 \
 	rox_cache rox_kernel x86_64/x86; do
 	copy "$root/tests/contract/$file.c" "$tree/lib/hardmap/kunit/contract/$file.c"
 done
