@@ -2,7 +2,7 @@
 /* contract_attack.c -- the contract suite's attacks on saved state, where there are keys. */
 
 /* Interrupts are off in a case: seconds of an emulator less. */
-#define ATTACK_EVERY 3
+#define ATTACK_EVERY 7
 #include "contract/attack.c"
 
 static int attack_init(struct kunit *test)
