@@ -30,7 +30,7 @@ int hm_linux_linear_set_key(hm_pa_t pa, uint64_t bytes, unsigned int key);
 int hm_linux_linear_set_permission(hm_pa_t isolated, uint64_t isolated_bytes, hm_pa_t pa,
 				   uint64_t bytes, enum hm_permission permission);
 void hm_linux_linear_join(hm_pa_t isolated, uint64_t isolated_bytes);
-/* Its sizes and what was changed, where those are the library's to count. */
+/* In that directory of debugfs its sizes and what was changed, where those are the library's to count. */
 void hm_linux_linear_init(struct dentry *directory);
 
 /* pool.c: the pool of page-table pages. */

@@ -45,9 +45,8 @@
 #define HM_PORT_COLD __cold
 
 #ifdef HM_LINUX_SUITE
-/* kunit/probe_body.h */
-void hm_linux_suite_bug(const char *message); /* counts */
-/* A store to that address was, or NULL: an instruction of keys that this CPU has not. Where that was not
+void hm_linux_suite_bug(const char *message); /* counts: kunit/probe_body.h */
+/* kunit/probe_keys.c: a store to that address was, or NULL: an instruction of keys that this CPU has not. Where that was not
  * expected it counts as a bug. */
 void hm_linux_suite_refused(const void *address);
 #define HM_BUG(message) hm_linux_suite_bug(message)

@@ -29,17 +29,17 @@ static hm_va_t linear_address(hm_pa_t pa)
 	return (hm_va_t){ (uintptr_t)phys_to_virt(pa.val) };
 }
 
-/* A change is over; with the mutex. A map lasts as long as one, so that it ends where the memory does. */
-static void add_counts(const struct hm_direct_map *map)
+/* A map lasts as long as its change, so that it ends where the memory does; the counts go on. */
+static void begin_change(struct hm_direct_map *map)
 {
-	counts.splits += map->counts.splits;
-	counts.unfolds += map->counts.unfolds;
-	counts.collapses += map->counts.collapses;
-	counts.folds += map->counts.folds;
-	counts.invalidations += map->counts.invalidations;
-	counts.entries += map->counts.entries;
-	counts.tables_linked += map->counts.tables_linked;
-	counts.tables_freed += map->counts.tables_freed;
+	mutex_lock(&linear_mutex);
+	map->counts = counts;
+}
+
+static void end_change(const struct hm_direct_map *map)
+{
+	counts = map->counts;
+	mutex_unlock(&linear_mutex);
 }
 
 bool hm_linux_plain_table_alloc(hm_pa_t *table)
@@ -69,10 +69,9 @@ int hm_linux_linear_set_key(hm_pa_t pa, uint64_t bytes, unsigned int key)
 	error = hm_direct_map_init(&map, linear_address(pa), bytes, false);
 	if (error)
 		return error;
-	mutex_lock(&linear_mutex);
+	begin_change(&map);
 	error = hm_direct_map_set_pkey(&map, NULL, linear_address(pa), bytes, key);
-	add_counts(&map);
-	mutex_unlock(&linear_mutex);
+	end_change(&map);
 	return error;
 }
 
@@ -87,10 +86,9 @@ int hm_linux_linear_set_permission(hm_pa_t isolated, uint64_t isolated_bytes, hm
 		error = hm_direct_map_prepare(&reserve, HM_DIRECT_MAP_TABLES);
 	if (error)
 		return error;
-	mutex_lock(&linear_mutex);
+	begin_change(&map);
 	error = hm_direct_map_set_permission(&map, &reserve, linear_address(pa), bytes, permission);
-	add_counts(&map);
-	mutex_unlock(&linear_mutex);
+	end_change(&map);
 	hm_direct_map_release(&reserve);
 	return error;
 }
@@ -101,21 +99,33 @@ void hm_linux_linear_join(hm_pa_t isolated, uint64_t isolated_bytes)
 
 	if (hm_direct_map_init(&map, linear_address(isolated), isolated_bytes, false))
 		return;
-	mutex_lock(&linear_mutex);
+	begin_change(&map);
 	/* Refused, it is right, and as small as it was. */
 	(void)!hm_direct_map_collapse(&map, linear_address(isolated), isolated_bytes);
-	add_counts(&map);
-	mutex_unlock(&linear_mutex);
+	end_change(&map);
 }
 
 /* ---- what it looks like ---- */
 
-/* All memory that there is. Its tables stay while the dumper has the lock of init_mm, see area.c. */
-static int whole_map(struct hm_direct_map *map)
+/* A map of all memory that there is. It and its tables stay until stop_looking(): see area.c for the lock. */
+static int look_at_all(struct hm_direct_map *map)
 {
 	const hm_va_t start = linear_address((hm_pa_t){ memblock_start_of_DRAM() });
+	int error;
 
-	return hm_direct_map_init(map, start, (unsigned long)high_memory - start.val, false);
+	get_online_mems();
+	error = hm_direct_map_init(map, start, (unsigned long)high_memory - start.val, false);
+	if (error)
+		put_online_mems();
+	else
+		mmap_read_lock(&init_mm);
+	return error;
+}
+
+static void stop_looking(void)
+{
+	mmap_read_unlock(&init_mm);
+	put_online_mems();
 }
 
 static void put(const char *line, void *file)
@@ -126,17 +136,13 @@ static void put(const char *line, void *file)
 static int picture_show(struct seq_file *file, void *unused)
 {
 	struct hm_direct_map map;
-	int error;
+	int error = look_at_all(&map);
 
-	get_online_mems();
-	error = whole_map(&map);
-	if (!error) {
-		mmap_read_lock(&init_mm);
-		hm_direct_map_print(&map, put, file);
-		mmap_read_unlock(&init_mm);
-	}
-	put_online_mems();
-	return error;
+	if (error)
+		return error;
+	hm_direct_map_print(&map, put, file);
+	stop_looking();
+	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(picture);
 
@@ -146,18 +152,12 @@ static int statistics_show(struct seq_file *file, void *unused)
 	struct hm_direct_map_counts were;
 	struct hm_direct_map map;
 	unsigned int level;
-	int error;
+	int error = look_at_all(&map);
 
-	get_online_mems();
-	error = whole_map(&map);
-	if (!error) {
-		mmap_read_lock(&init_mm);
-		is = hm_direct_map_statistics(&map);
-		mmap_read_unlock(&init_mm);
-	}
-	put_online_mems();
 	if (error)
 		return error;
+	is = hm_direct_map_statistics(&map);
+	stop_looking();
 	for (level = 0; level < HM_PORT_PGTABLE_LEVELS; level++)
 		seq_printf(
 			file, "level_%u_leaves %llu\nlevel_%u_groups %llu\nlevel_%u_tables %llu\n",

@@ -13,7 +13,7 @@
 #define ENTRIES HM_PORT_PGTABLE_ENTRIES
 #define TOP (HM_PORT_PGTABLE_LEVELS - 1)
 #define MAX_PAGES (1 << 18)
-#define TINY_PAGES 2048
+#define TINY_PAGES 2048 /* at most, of what all ways are tried of */
 #define STEPS 24 /* of a history */
 #define PAGES_OF_HISTORIES (1 << 22) /* so many pages, together, are checked in all */
 /* How many of so many histories are tried: fewer where time is short. */

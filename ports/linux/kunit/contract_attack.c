@@ -11,6 +11,5 @@ static int attack_init(struct kunit *test)
 		kunit_skip(test, "this CPU has no keys; how to run it: README.md, Tests");
 	return suite_kunit_init(test);
 }
-#define suite_kunit_init attack_init
 
-SUITE_KUNIT(hardmap_contract_attack);
+SUITE_KUNIT_AFTER(NULL, attack_init, hardmap_contract_attack);

@@ -9,4 +9,4 @@ static int prepare_kernel(struct kunit_suite *suite)
 	return 0;
 }
 
-SUITE_KUNIT_AFTER(prepare_kernel, hardmap_contract_pgtable_pool);
+SUITE_KUNIT_AFTER(prepare_kernel, suite_kunit_init, hardmap_contract_pgtable_pool);

@@ -14,4 +14,4 @@ static int prepare_kernel(struct kunit_suite *suite)
 	return 0;
 }
 
-SUITE_KUNIT_AFTER(prepare_kernel, hardmap_contract_rox_cache);
+SUITE_KUNIT_AFTER(prepare_kernel, suite_kunit_init, hardmap_contract_rox_cache);

@@ -14,7 +14,6 @@
 #define hm_insn_count plain_insn_count
 #define hm_linux_suite_bug plain_suite_bug
 #define hm_linux_suite_context plain_suite_context
-#define hm_linux_suite_refused plain_suite_refused
 #define hm_linux_suite_root plain_suite_root
 #define probe_arm64_become plain_arm64_become
 #define probe_arm64_bugs plain_arm64_bugs
@@ -26,7 +25,6 @@
 #define probe_interrupt plain_interrupt
 #define probe_kernel_page plain_kernel_page
 #define probe_link plain_link
-#define probe_may_refuse plain_may_refuse
 #define probe_opens plain_opens
 #define probe_page_bytes plain_page_bytes
 #define probe_page_step plain_page_step

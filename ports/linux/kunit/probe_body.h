@@ -23,7 +23,6 @@ hm_pte_t *hm_linux_suite_root;
 static struct hm_context contexts[PROBE_CONTEXTS];
 static uint64_t counts[HM_INSN_KINDS];
 static unsigned int bugs;
-static const hm_pte_t *may_refuse;
 
 void hm_insn_count(enum hm_insn_kind kind)
 {
@@ -84,17 +83,6 @@ void probe_interrupt(void (*handler)(void))
 
 	handler();
 	hm_context_exception_pop(interrupted);
-}
-
-void probe_may_refuse(const hm_pte_t *ptep)
-{
-	may_refuse = ptep;
-}
-
-void hm_linux_suite_refused(const void *address)
-{
-	if (!may_refuse || (address && address != may_refuse))
-		bugs++;
 }
 
 bool probe_opens(unsigned int key)

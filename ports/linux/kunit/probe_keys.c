@@ -3,6 +3,7 @@
 #include "probe_body.h"
 
 static hm_pa_t tables[TABLES];
+static const hm_pte_t *may_refuse;
 
 static void probe_tables_reset(void)
 {
@@ -16,6 +17,17 @@ hm_pte_t *probe_arm64_table(unsigned int number)
 hm_pa_t probe_arm64_pa(const void *object)
 {
 	return (hm_pa_t){ virt_to_phys((void *)object) };
+}
+
+void probe_may_refuse(const hm_pte_t *ptep)
+{
+	may_refuse = ptep;
+}
+
+void hm_linux_suite_refused(const void *address)
+{
+	if (!may_refuse || (address && address != may_refuse))
+		bugs++;
 }
 
 int suite_kunit_init(struct kunit *test)

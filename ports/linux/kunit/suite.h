@@ -44,15 +44,15 @@ static inline void suite_register(struct kunit_case test)
 #define EXPECT(condition) ((condition) ? (void)0 : suite_failed(__FILE__, __LINE__, #condition))
 #define FAIL(text) suite_failed(__FILE__, __LINE__, text)
 
-#define SUITE_KUNIT(text) SUITE_KUNIT_AFTER(NULL, text)
-/* After something that is done once, where it may sleep. */
-#define SUITE_KUNIT_AFTER(prepare, text)    \
-	static struct kunit_suite suite = { \
-		.name = #text,              \
-		.suite_init = prepare,      \
-		.init = suite_kunit_init,   \
-		.exit = suite_kunit_exit,   \
-		.test_cases = suite_cases,  \
-	};                                  \
+#define SUITE_KUNIT(text) SUITE_KUNIT_AFTER(NULL, suite_kunit_init, text)
+/* After something that is done once, and another thing before each case, where they may sleep. */
+#define SUITE_KUNIT_AFTER(prepare, each, text) \
+	static struct kunit_suite suite = {    \
+		.name = #text,                 \
+		.suite_init = prepare,         \
+		.init = each,                  \
+		.exit = suite_kunit_exit,      \
+		.test_cases = suite_cases,     \
+	};                                     \
 	kunit_test_suite(suite)
 #endif
