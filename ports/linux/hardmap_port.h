@@ -46,8 +46,8 @@
 
 #ifdef HM_LINUX_SUITE
 void hm_linux_suite_bug(const char *message); /* counts: kunit/probe_body.h */
-/* kunit/probe_keys.c: a store to that address was, or NULL: an instruction of keys that this CPU has not. Where that was not
- * expected it counts as a bug. */
+/* kunit/probe_keys.c: a store to that address was; NULL: an instruction of keys that this CPU has not. Where
+ * that was not expected it counts as a bug. */
 void hm_linux_suite_refused(const void *address);
 #define HM_BUG(message) hm_linux_suite_bug(message)
 #else
