@@ -23,7 +23,7 @@ whole='-Dalways_inline=unused -D__always_inline__=__unused__'
 again=
 [ ! -f "$build/build.ninja" ] || again=--reconfigure
 # shellcheck disable=SC2086 # a word or none
-CC=gcc quietly meson setup "$build" $again -Db_coverage=true -Doptimization=0 -Dc_args="$whole"
+CC=gcc quietly meson setup "$build" $again -Db_coverage=true -Doptimization=0 -Ddebug=false -Dc_args="$whole"
 find "$build" -name '*.gcda' -exec rm -f {} +
 
 # One granule is enough: the others are the same code in include/hardmap.

@@ -9,8 +9,7 @@
 #                                         benchmarks (gcc); an amd64 Linux kernel with hardmap in it, in system QEMU
 #     meson test -C build/arm64           the arm64 build: user-mode QEMU; in system QEMU the example kernel, and an
 #                                         arm64 Linux kernel
-#     meson test -C build/clang           the hosted suites built by clang
-#     meson test -C build/sanitize        the hosted suites under AddressSanitizer and UndefinedBehaviorSanitizer
+#     meson test -C build/sanitize        the hosted suites by clang, with AddressSanitizer and UndefinedBehaviorSanitizer
 #     tests/coverage.sh                   which branches of include/hardmap no suite takes (gcc, gcov)
 #     tests/style.sh                      clang-format and clang-tidy
 set -eu
@@ -18,7 +17,7 @@ cd "$(dirname "$0")/.."
 . tests/need.sh
 
 need meson ninja-build gcc g++ libc6-dev pkg-config python3 libcriterion-dev clang clang-format clang-tidy \
-	gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user qemu-system-arm qemu-system-x86 xz-utils \
+	libclang-rt-14-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user qemu-system-arm qemu-system-x86 xz-utils \
 	libfdt-dev libglib2.0-dev libpixman-1-dev make patch bc bison flex cpio
 
 tests/private-root.sh forky herdtools7 >/dev/null || echo "no herd7: the litmus tests are skipped"
@@ -73,12 +72,11 @@ log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
 hosted="contract unit model native stress examples"
-leg "hosted, gcc" build ""
-leg "arm64" build/arm64 "" --cross-file tests/arm64.ini
-CC=clang leg "hosted, clang" build/clang "$hosted"
-# Where sanitizers' code is optimised less it is compiled in half of the time; warnings are for the others to judge.
-leg "hosted, sanitizers" build/sanitize "$hosted" -Db_sanitize=address,undefined -Db_lundef=false -Doptimization=1 \
-	-Dwerror=false
+# Without all that a debugger could want they are compiled in four fifths of the time.
+leg "hosted, gcc" build "" -Ddebug=false
+leg "arm64" build/arm64 "" -Ddebug=false --cross-file tests/arm64.ini
+CC=clang leg "hosted, clang, sanitizers" build/sanitize "$hosted" -Db_sanitize=address,undefined -Db_lundef=false \
+	-Doptimization=1 -Ddebug=false -Dc_args=-gline-tables-only
 echo "== coverage (build/coverage)"
 if tests/coverage.sh; then
 	passed=$((passed + 1))

@@ -108,22 +108,10 @@ static unsigned int tables_out(void)
 
 /* ---- maps ---- */
 
-static void forget_tables(hm_pte_t *table, unsigned int level)
-{
-	unsigned int i;
-
-	for (i = 0; i < ENTRIES; i++) {
-		if (!hm_port_pte_is_valid(table[i]) || !hm_port_pte_is_table(table[i], level))
-			continue;
-		forget_tables(hm_port_pgtable_map(hm_port_pte_table(table[i])), level - 1);
-		hm_port_pgtable_free(hm_port_pte_table(table[i]));
-	}
-}
-
 /* No map any more, and none of its tables. */
 static __attribute__((destructor)) void forget_map(void)
 {
-	forget_tables(probe_table(0), TOP);
+	probe_free_tables(probe_table(0), TOP);
 	probe_reset();
 	reserve = NULL;
 	watched = NULL;

@@ -284,21 +284,9 @@ static bool all_is_as_it_should(void)
 
 /* ---- histories ---- */
 
-static void forget_tables(hm_pte_t *table, unsigned int level)
-{
-	unsigned int i;
-
-	for (i = 0; i < ENTRIES; i++) {
-		if (!hm_port_pte_is_valid(table[i]) || !hm_port_pte_is_table(table[i], level))
-			continue;
-		forget_tables(hm_port_pgtable_map(hm_port_pte_table(table[i])), level - 1);
-		hm_port_pgtable_free(hm_port_pte_table(table[i]));
-	}
-}
-
 static __attribute__((destructor)) void forget_map(void)
 {
-	forget_tables(probe_table(0), TOP);
+	probe_free_tables(probe_table(0), TOP);
 	probe_reset();
 }
 

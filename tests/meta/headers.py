@@ -23,7 +23,7 @@ ARM64_FLAGS = ['-ffreestanding', '-mgeneral-regs-only', '-mno-outline-atomics']
 
 C = {'c11': ['-std=c11', '-ffreestanding'], 'gnu11': ['-std=gnu11'], 'c2x': ['-std=c2x']}
 CXX = {'c++17': ['-std=c++17']}
-CXX_TOO = {each: [f'-std={each}'] for each in ['c++11', 'c++20']}  # every function, and no more
+CXX_TOO = {each: [f'-std={each}'] for each in ['c++11', 'c++20']}
 UNLOCKED = ['-DHM_PORT_PGTABLE_POOL_LOCKED=0']  # the other half of pgtable_pool.h
 STYLES = ['HM_KEY_STYLE_NONE', 'HM_KEY_STYLE_WINDOW', 'HM_KEY_STYLE_STORE', 'HM_KEY_STYLE_RUN_TIME']
 # What users' own warnings may be, beside those of the project. gcc and clang, C.
@@ -149,7 +149,12 @@ def native_checks(directory):
                 lambda c=[*check, '-nostdinc', '-DHM_NO_STD_HEADERS', '-include',
                           str(HERE / 'kernel_types.h'), '-DFOREIGN_KEY_STYLE=HM_KEY_STYLE_RUN_TIME',
                           *includes(FOREIGN)], t=text, l=language: compiles(c, t, l))
-    for dialect, command, language in [*dialects(C, CXX), *dialects({}, CXX_TOO)]:
+    # Every function in every configuration; and that another standard has all of them.
+    usual, others = {'gnu11': C['gnu11']}, {each: C[each] for each in C if each != 'gnu11'}
+    for dialect, command, language in dialects(others, CXX_TOO):
+        add(f'every function, {dialect}', lambda c=[*command, '-fsyntax-only', *includes(HOSTED)], l=language:
+            compiles(c, (HERE / 'every_function.c').read_text(), l))
+    for dialect, command, language in dialects(usual, CXX):
         every = [('hosted port', HOSTED, '-O0', []), ('hosted port', HOSTED, '-O2', []),
                  ('hosted port without keys', HOSTED, '-O2', ['-DHM_HOSTED_KEYS=0']),
                  ('hosted port, unlocked metadata', HOSTED, '-O2', UNLOCKED)] + \

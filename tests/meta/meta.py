@@ -71,6 +71,15 @@ def first_error(messages):
     return '\n'.join(lines[errors[0]:errors[1] if len(errors) > 1 else None] if errors else lines)
 
 
+def has_error(messages, path, lines, pattern):
+    """Whether an error, with the notes that belong to it, matches the pattern and shows one of those lines."""
+    for error in re.split(r'^(?=.*\berror:)', messages, flags=re.M)[1:]:
+        shown = [(ROOT / name, int(line)) for name, line in re.findall(r'^(\S+?):(\d+):', error, re.M)]
+        if re.search(pattern, error) and any(name.resolve() == path and line in lines for name, line in shown):
+            return True
+    return False
+
+
 def without_comments(text):
     """C without comments; lines keep their numbers."""
     return re.sub(r'/\*.*?\*/|//[^\n]*', lambda found: '\n' * found[0].count('\n') or ' ', text, flags=re.S)

@@ -20,6 +20,7 @@ Not in the table, as nothing can tell them from the original:
   hm_lazy_mmu_queue(): *pending = 1 instead of the word. An active word is not 0 either.
 All of this takes minutes on two CPUs, more since there are those of a linear map; NAMEs take seconds each."""
 import argparse
+import itertools
 import json
 import pathlib
 import re
@@ -31,6 +32,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'mutate'))
 from suites import CODES, MODELS, POOLS, SUITES, DoesNotCompile, Suites, find, in_parallel, programs_of  # noqa: E402
 
+SOON = 20  # programs
 SEEDS = [1, 10_000_000, 200_000_000, 3_000_000_000, 40_000_000_000]
 # Who must notice, where it is not the model: the suites, for one of these reasons.
 COST = 'costs barriers only, which are correct'
@@ -902,12 +904,16 @@ def examine(suites, mutant, programs):
     tree = suites.tree(mutant.file, text)
     try:
         some, counts = 0, []
-        for model in [] if mutant.only_suites else mutant.models:
-            executable = suites.build(model, tree)
+        models = [] if mutant.only_suites else mutant.models
+        executables = {}
+        # Each model for a short time first, as most mutants are found then, and not all by the first.
+        for limit, model in itertools.product(sorted({min(programs, SOON), programs}), models):
+            if model not in executables:
+                executables[model] = suites.build(model, tree)
             found = []
             for seed in SEEDS:  # not all, once most have found nothing
                 if sum(not count for count, _ in found) <= len(SEEDS) // 2:
-                    found.append(find(executable, programs_of(model, programs), seed))
+                    found.append(find(executables[model], programs_of(model, limit), seed))
             counts = [count or float('inf') for count, _ in found]
             median = statistics.median_low(counts)
             if median != float('inf'):
@@ -944,7 +950,7 @@ def unmutated(suites, programs):
     def of_model(model):
         executable = suites.build(model, suites.pristine)
         for seed in SEEDS:
-            count, what = find(executable, programs_of(model, programs), seed)
+            count, what = find(executable, programs_of(model, programs) // len(SEEDS), seed)
             if count:
                 return f'the model finds {what}'
         return ''
@@ -1028,8 +1034,8 @@ def main():
         sys.exit('two mutants have one name: ' + ', '.join({each for each in names if names.count(each) > 1}))
     chosen = [mutant for mutant in MUTANTS
               if not arguments.names or any(each in mutant.name for each in arguments.names)]
-    with Suites('-O1', arguments.cc) as suites:
-        good = self_test(suites, arguments.programs) if arguments.self_test else \
+    with Suites(arguments.cc) as suites:
+        good = self_test(suites, 10 * SOON) if arguments.self_test else \
             run_all(suites, chosen, arguments.programs, arguments.json)
     sys.exit(0 if good else 1)
 

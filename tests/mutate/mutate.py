@@ -346,7 +346,7 @@ def main():
     parser.add_argument('--verbose', action='store_true')
     parser.add_argument('--self-test', action='store_true')
     arguments = parser.parse_args()
-    with Suites('-O1', arguments.cc) as suites:
+    with Suites(arguments.cc) as suites:
         good = self_test(suites) if arguments.self_test else run(suites, arguments)
     sys.exit(0 if good else 1)
 

@@ -10,12 +10,16 @@ import pathlib
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-FLAGS = ['-std=gnu11', '-w']
-TIMEOUT = 20  # seconds; what takes a fraction of one otherwise
+FLAGS = ['-std=gnu11', '-w', '-O0']  # each is run for less time than it is compiled
+# Seconds of a CPU, of what takes a fraction of one otherwise; and by the clock, of what waits for ever.
+TIMEOUT = 20
+LIMITED = ['prlimit', f'--cpu={TIMEOUT}']
+WAITING = 30 * TIMEOUT
 
 # Compiled once: sources that see types of the headers only, no function of them. (object: port, source)
 COMMON = {
@@ -87,9 +91,8 @@ class DoesNotCompile(Exception):
 class Suites:
     """A context: its directory goes when it ends."""
 
-    def __init__(self, optimise, compiler=None):
+    def __init__(self, compiler=None):
         self.compiler = shlex.split(compiler or os.environ.get('CC') or 'cc')
-        self.flags = FLAGS + [optimise]
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix='hardmap-mutants-'))
         self.pristine = self.directory / 'pristine'
 
@@ -100,7 +103,7 @@ class Suites:
             for each in (ROOT / 'tests').glob('suite*'):
                 shutil.copy(each, self.pristine / 'tests')
             for name, (port, source) in COMMON.items():
-                self.compile(self.pristine, port, ['-c', self.pristine / source, '-o', self.object(name)])
+                self.compile(self.pristine, port, ['-O2', '-c', self.pristine / source, '-o', self.object(name)])
         except BaseException:
             self.__exit__()
             raise
@@ -115,7 +118,7 @@ class Suites:
     def compile(self, tree, port, arguments):
         tests = self.pristine / 'tests'
         paths = [f'-I{(self.pristine if each.startswith("tests") else tree) / each}' for each in PORTS[port]]
-        command = [*self.compiler, *self.flags, *paths, f'-I{tests}', f'-I{tests / "contract"}', *arguments]
+        command = [*self.compiler, *FLAGS, *paths, f'-I{tests}', f'-I{tests / "contract"}', *arguments]
         result = subprocess.run([str(each) for each in command], capture_output=True, text=True)
         if result.returncode:
             raise DoesNotCompile(result.stderr)
@@ -139,18 +142,22 @@ class Suites:
         """What that suite, built against the tree, finds wrong; empty if nothing."""
         executable = self.build(program, tree)
         try:
-            result = subprocess.run([executable], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                                    text=True, errors='replace', timeout=TIMEOUT)
+            result = subprocess.run([*LIMITED, executable], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                    text=True, errors='replace', timeout=WAITING)
         except subprocess.TimeoutExpired:
             return 'by time-out'
         if result.returncode < 0:
-            return f'by signal {-result.returncode}'
+            return by_signal(result.returncode)
         failed = re.findall(r'^not ok \d+ - (.*)', result.stdout, re.M)
         if result.returncode and failed:
             return ', '.join(failed)
         if result.returncode or failed or not re.search(r'^1\.\.[1-9]', result.stdout, re.M):
             return f'status {result.returncode} without a failed case'
         return ''
+
+
+def by_signal(status):
+    return 'by time-out' if -status == signal.SIGXCPU else f'by signal {-status}'
 
 
 def programs_of(model, programs):
@@ -162,12 +169,12 @@ def programs_of(model, programs):
 def find(executable, programs, seed):
     """After how many programs from that seed the model finds something, 0 if it does not; and what."""
     try:
-        result = subprocess.run([executable, '--find', str(programs), str(seed)], stdout=subprocess.PIPE,
-                                stderr=subprocess.DEVNULL, text=True, errors='replace', timeout=TIMEOUT)
+        result = subprocess.run([*LIMITED, executable, '--find', str(programs), str(seed)], stdout=subprocess.PIPE,
+                                stderr=subprocess.DEVNULL, text=True, errors='replace', timeout=WAITING)
     except subprocess.TimeoutExpired:
         return programs, 'by time-out'
     if result.returncode < 0:
-        return programs, f'by signal {-result.returncode}'
+        return programs, by_signal(result.returncode)
     count, _, what = result.stdout.strip().partition(' ')
     return (int(count), what) if not result.returncode and count.isdigit() else (programs, 'a broken run')
 
