@@ -69,7 +69,7 @@ for file in attack context direct_map fewest kpkeys lazy_mmu pgtable pgtable_poo
 	rox_cache rox_kernel x86_64/x86; do
 	copy "$root/tests/contract/$file.c" "$tree/lib/hardmap/kunit/contract/$file.c"
 done
-for file in pool_kernel probe probe_arm64 rox/hardmap_port rox_kernel x86_64/hardmap_port x86_64/x86 \
+for file in free_tables pool_kernel probe probe_arm64 rox/hardmap_port rox_kernel x86_64/hardmap_port x86_64/x86 \
 	x86_64/x86_64/insn; do
 	copy "$root/tests/contract/$file.h" "$tree/lib/hardmap/kunit/contract/$file.h"
 done

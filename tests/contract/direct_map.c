@@ -4,6 +4,7 @@
  * hm_direct_map_add() below an empty top-level table; a model says of each page what it has to be, and after
  * each operation tables and hm_direct_map_query() are compared with it.
  */
+#include "free_tables.h"
 #include "probe.h"
 #include "suite.h"
 #include <errno.h>
@@ -111,7 +112,7 @@ static unsigned int tables_out(void)
 /* No map any more, and none of its tables. */
 static __attribute__((destructor)) void forget_map(void)
 {
-	probe_free_tables(probe_table(0), TOP);
+	free_tables_below(probe_table(0), TOP);
 	probe_reset();
 	reserve = NULL;
 	watched = NULL;

@@ -5,6 +5,7 @@
  * what two searches find that know nothing of tables, but only what each page is. One tries all ways to tile
  * a tiny map; the other one decides region by region, and is compared with the first.
  */
+#include "free_tables.h"
 #include "probe.h"
 #include "suite.h"
 #include <hardmap/direct_map.h>
@@ -286,7 +287,7 @@ static bool all_is_as_it_should(void)
 
 static __attribute__((destructor)) void forget_map(void)
 {
-	probe_free_tables(probe_table(0), TOP);
+	free_tables_below(probe_table(0), TOP);
 	probe_reset();
 }
 

@@ -110,17 +110,4 @@ static inline void probe_writes(unsigned int n)
 	while (n--)
 		hm_lazy_mmu_queue();
 }
-
-/* Frees all tables below one of that level. It stays as it is. */
-static inline void probe_free_tables(const hm_pte_t *table, unsigned int level)
-{
-	unsigned int i;
-
-	for (i = 0; i < HM_PORT_PGTABLE_ENTRIES; i++) {
-		if (!hm_port_pte_is_valid(table[i]) || !hm_port_pte_is_table(table[i], level))
-			continue;
-		probe_free_tables(hm_port_pgtable_map(hm_port_pte_table(table[i])), level - 1);
-		hm_port_pgtable_free(hm_port_pte_table(table[i]));
-	}
-}
 #endif

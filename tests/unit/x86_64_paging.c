@@ -4,7 +4,7 @@
  * makes of them; what the barriers are; which addresses are invalidated, and when everything; code;
  * IA32_PKRS; faults.
  */
-#include "probe.h"
+#include "free_tables.h"
 #include "suite.h"
 #include <hardmap/direct_map.h>
 
@@ -426,7 +426,7 @@ CASE(split_keeps_the_memory_type)
 	EXPECT(hm_pgtable_leaf(start, &level).val == leaf(sizes[2], 1, attributes));
 	EXPECT(level == 1);
 	EXPECT(!hm_direct_map_remove(&map, 0, start, 2 * sizes[1]) && !x86.bugs);
-	probe_free_tables(root, TOP);
+	free_tables_below(root, TOP);
 }
 
 static int invalid_page(const struct hm_pgtable_entry *at, void *argument)
@@ -457,7 +457,7 @@ CASE(invalid_ranges)
 		EXPECT(hm_pgtable_leaf(va(start.val + page * sizes[0]), &level).val ==
 		       leaf(sizes[2] + page * sizes[0], 0, HM_X86_64_KERNEL_RW));
 	EXPECT(!hm_direct_map_remove(&map, 0, start, sizes[1]) && !x86.bugs);
-	probe_free_tables(root, TOP);
+	free_tables_below(root, TOP);
 }
 
 /* ---- barriers ---- */
