@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * free_tables.h -- after a case, the tables that it left in a map: for ports that have hm_port_pgtable_free().
+ * free_tables.h -- after a case, the tables that it left in a map; where the port has hm_port_pgtable_free().
  */
 #ifndef FREE_TABLES_H
 #define FREE_TABLES_H
