@@ -30,7 +30,8 @@ import sys
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'mutate'))
-from suites import CODES, MODELS, POOLS, SUITES, DoesNotCompile, Suites, find, in_parallel, programs_of  # noqa: E402
+from suites import (CODES, MODELS, POOLS, SUITES, DoesNotCompile, Suites, find, in_parallel, own_first,  # noqa: E402
+                    programs_of)
 
 SOON = 20  # programs
 SEEDS = [1, 10_000_000, 200_000_000, 3_000_000_000, 40_000_000_000]
@@ -57,7 +58,7 @@ class Mutant:
         # Programs that change a linear map see nothing else of the headers than what others do, and take longer.
         linear_map = of_a_linear_map or file == 'direct_map.h'
         self.models = [each for each in MODELS if ('direct_map' in each) == linear_map]
-        self.suites = sorted((each for each in SUITES if linear_map or 'direct_map' not in each),
+        self.suites = sorted((each for each in own_first(SUITES, file) if linear_map or 'direct_map' not in each),
                              key=lambda each: 'direct_map' not in each)
         if file.startswith('pgtable_pool'):
             self.models, self.suites = list(POOLS), []

@@ -38,35 +38,39 @@ PORTS = {
 }
 PLAIN = ['suite_main', 'suite_plain']
 UNIT = [f'tests/unit/{each}.c' for each in ('fault', 'gcs', 'order', 'poe', 'tlbi', 'vmsa')]
-BODIES = [f'tests/contract/{each}.c' for each in ('lazy_mmu', 'pgtable', 'context', 'kpkeys')]
 HOSTED_PROBE = ['tests/contract/probe_arm64.c', 'tests/contract/probe_hosted.c']
+FOREIGN_PROBE = ['tests/contract/probe_foreign.c']
 DIRECT_MAP = [f'tests/contract/{each}.c' for each in ('direct_map', 'fewest')]
 WINDOW = ['-DCONTRACT_EXCEPTION_PUSH=1', '-DCONTRACT_KEY_STYLE=HM_KEY_STYLE_WINDOW']
 STORE = ['-DCONTRACT_EXCEPTION_PUSH=1', '-DCONTRACT_KEY_STYLE=HM_KEY_STYLE_STORE',
          '-DFOREIGN_KEY_STYLE=HM_KEY_STYLE_STORE']
+# The contract suite, a program a module, as most mutants are noticed by their own. variant: (port, probe, objects of
+# COMMON, defines)
+BODIES = ['lazy_mmu', 'pgtable', 'context', 'kpkeys']
+VARIANTS = {
+    'contract_window': ('hosted', HOSTED_PROBE, ['hosted'], WINDOW),
+    'contract_no_keys': ('hosted', HOSTED_PROBE, ['hosted'], ['-DCONTRACT_EXCEPTION_PUSH=1', '-DHM_HOSTED_KEYS=0']),
+    'contract_selected': ('hosted', HOSTED_PROBE, ['hosted'], ['-DCONTRACT_EXCEPTION_PUSH=0']),
+    'contract_store': ('hosted', HOSTED_PROBE, ['hosted'], STORE),
+    'contract_foreign': ('foreign', FOREIGN_PROBE, [], ['-DCONTRACT_EXCEPTION_PUSH=1']),
+    'contract_foreign_store': ('foreign', FOREIGN_PROBE, [], STORE),
+}
 # program: (port, sources compiled against the tree, objects of COMMON, defines)
 PROGRAMS = {
     'model': ('model', ['tests/model/program.c'], ['machine', 'random'], []),
     'model_plain': ('model', ['tests/model/program.c'], ['machine', 'random'], ['-DHM_MACHINE_KEYS=0']),
     'model_direct_map': ('model', ['tests/model/direct_map.c'], ['machine', 'random'], []),
-    'contract': ('hosted', BODIES + HOSTED_PROBE, ['hosted'] + PLAIN, ['-DSUITE=contract'] + WINDOW),
-    'contract_store': ('hosted', BODIES + HOSTED_PROBE, ['hosted'] + PLAIN, ['-DSUITE=contract'] + STORE),
-    'contract_foreign_store': ('foreign', BODIES + ['tests/contract/probe_foreign.c'], PLAIN,
-                               ['-DSUITE=foreign'] + STORE),
     'unit': ('hosted', UNIT, ['hosted'] + PLAIN, ['-DSUITE=unit']),
-    'contract_selected': ('hosted', BODIES + HOSTED_PROBE, ['hosted'] + PLAIN,
-                          ['-DSUITE=selected', '-DCONTRACT_EXCEPTION_PUSH=0']),
     'unit_16k': ('hosted', UNIT, ['hosted'] + PLAIN, ['-DSUITE=unit', '-DHM_PORT_ARM64_PAGE_SHIFT=14']),
     'unit_64k': ('hosted', UNIT, ['hosted'] + PLAIN, ['-DSUITE=unit', '-DHM_PORT_ARM64_PAGE_SHIFT=16']),
-    'contract_no_keys': ('hosted', BODIES[:3] + HOSTED_PROBE, ['hosted'] + PLAIN,
-                         ['-DSUITE=no_keys', '-DCONTRACT_EXCEPTION_PUSH=1', '-DHM_HOSTED_KEYS=0']),
     'contract_attack': ('hosted', ['tests/contract/attack.c'] + HOSTED_PROBE, ['hosted'] + PLAIN,
                         ['-DSUITE=attack'] + WINDOW),
     'contract_direct_map': ('hosted', DIRECT_MAP + HOSTED_PROBE, ['hosted'] + PLAIN, ['-DSUITE=direct_map'] + WINDOW),
-    'contract_foreign_direct_map': ('foreign', DIRECT_MAP + ['tests/contract/probe_foreign.c'], PLAIN,
+    'contract_foreign_direct_map': ('foreign', DIRECT_MAP + FOREIGN_PROBE, PLAIN,
                                     ['-DSUITE=foreign_direct_map', '-DCONTRACT_EXCEPTION_PUSH=1']),
-    'contract_foreign': ('foreign', BODIES + ['tests/contract/probe_foreign.c'], PLAIN,
-                         ['-DSUITE=foreign', '-DCONTRACT_EXCEPTION_PUSH=1']),
+    **{f'{variant}_{body}': (port, [f'tests/contract/{body}.c', *probe], objects + PLAIN,
+                             [f'-DSUITE={body}', *defines])
+       for variant, (port, probe, objects, defines) in VARIANTS.items() for body in BODIES},
 }
 MODELS = [each for each in PROGRAMS if each.startswith('model')]
 SUITES = [each for each in PROGRAMS if each not in MODELS]
@@ -154,6 +158,11 @@ class Suites:
         if result.returncode or failed or not re.search(r'^1\.\.[1-9]', result.stdout, re.M):
             return f'status {result.returncode} without a failed case'
         return ''
+
+
+def own_first(programs, file):
+    """The programs, those that have a mutated header's name before others."""
+    return sorted(programs, key=lambda each: not each.endswith('_' + pathlib.Path(file).stem))
 
 
 def by_signal(status):
