@@ -59,8 +59,9 @@ leg() {
 		failed=$((failed + 1))
 		return
 	}
+	# A machine may be slower than those that the tests' time-outs are from.
 	# shellcheck disable=SC2086 # words, deliberately
-	meson test -C "$directory" --no-rebuild --print-errorlogs $suites || true
+	meson test -C "$directory" --no-rebuild --print-errorlogs --timeout-multiplier 3 $suites || true
 	# Counted from meson's own record: tests, and the subtests of those that have some.
 	# shellcheck disable=SC2046
 	set -- $(python3 tests/count_results.py "$directory/meson-logs/testlog.json")
