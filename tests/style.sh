@@ -26,5 +26,5 @@ json.dump(list(chosen.values()), sys.stdout)' <"$build/compile_commands.json" >"
 tidy "$1" tests/contract/*.c tests/unit/*.c tests/bench/lazy_section.c tests/bench/direct_map.c \
 	tests/bench/pool_replay.c tests/bench/pool_cost.c tests/bench/rox_*.c tests/bench/trace.c tests/model/*.c \
 	tests/linux/*.c tests/stress/*.c tests/litmus/*.c tests/native/*.c examples/*.c examples/foreign/*.c examples/jit/*.c \
-	ports/hosted/*.c ports/hosted/machine/*.c ports/hosted/native/*.c
-tidy "$2" examples/kernel/*.c tests/qemu/emulator/*.c tests/suite_*.c
+	ports/hosted/*.c ports/hosted/machine/*.c ports/hosted/native/*.c tests/suite_criterion.c
+tidy "$2" examples/kernel/*.c tests/qemu/emulator/*.c tests/suite_main.c tests/suite_plain.c
