@@ -30,10 +30,10 @@ import sys
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'mutate'))
-from suites import (CODES, MODELS, POOLS, SUITES, DoesNotCompile, Suites, find, in_parallel, own_first,  # noqa: E402
-                    programs_of)
+from suites import (CODES, MODELS, OF_A_LINEAR_MAP, POOLS, SUITES, DoesNotCompile, Suites, find,  # noqa: E402
+                    in_parallel, own_first, programs_of)
 
-SOON = 20  # programs
+SOON = 60  # programs
 SEEDS = [1, 10_000_000, 200_000_000, 3_000_000_000, 40_000_000_000]
 # Who must notice, where it is not the model: the suites, for one of these reasons.
 COST = 'costs barriers only, which are correct'
@@ -58,8 +58,9 @@ class Mutant:
         # Programs that change a linear map see nothing else of the headers than what others do, and take longer.
         linear_map = of_a_linear_map or file == 'direct_map.h'
         self.models = [each for each in MODELS if ('direct_map' in each) == linear_map]
-        self.suites = sorted((each for each in own_first(SUITES, file) if linear_map or 'direct_map' not in each),
-                             key=lambda each: 'direct_map' not in each)
+        self.suites = sorted((each for each in own_first(SUITES, file)
+                              if linear_map or not each.endswith(OF_A_LINEAR_MAP)),
+                             key=lambda each: not each.endswith(OF_A_LINEAR_MAP))
         if file.startswith('pgtable_pool'):
             self.models, self.suites = list(POOLS), []
         if file.startswith('rox_cache') or file == 'code.h':
@@ -951,7 +952,7 @@ def unmutated(suites, programs):
     def of_model(model):
         executable = suites.build(model, suites.pristine)
         for seed in SEEDS:
-            count, what = find(executable, programs_of(model, programs) // len(SEEDS), seed)
+            count, what = find(executable, programs_of(model, programs) // 20, seed)
             if count:
                 return f'the model finds {what}'
         return ''

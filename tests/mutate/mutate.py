@@ -34,7 +34,8 @@ SEED = 1
 # Cheapest first: most mutants do not get to the model.
 ORDER = ['unit', 'contract_window', 'contract_no_keys', 'model', 'model_plain', 'contract_attack', 'unit_16k',
          'unit_64k', 'contract_selected', 'contract_foreign', 'contract_store', 'contract_foreign_store',
-         'contract_direct_map', 'contract_foreign_direct_map', 'model_direct_map']
+         'contract_direct_map', 'contract_fewest', 'contract_foreign_direct_map', 'contract_foreign_fewest',
+         'model_direct_map']
 ORDER = [program for each in ORDER
          for program in ([f'{each}_{body}' for body in BODIES] if each in VARIANTS else [each])]
 assert sorted(ORDER) == sorted(SUITES + MODELS)

@@ -40,7 +40,6 @@ PLAIN = ['suite_main', 'suite_plain']
 UNIT = [f'tests/unit/{each}.c' for each in ('fault', 'gcs', 'order', 'poe', 'tlbi', 'vmsa')]
 HOSTED_PROBE = ['tests/contract/probe_arm64.c', 'tests/contract/probe_hosted.c']
 FOREIGN_PROBE = ['tests/contract/probe_foreign.c']
-DIRECT_MAP = [f'tests/contract/{each}.c' for each in ('direct_map', 'fewest')]
 WINDOW = ['-DCONTRACT_EXCEPTION_PUSH=1', '-DCONTRACT_KEY_STYLE=HM_KEY_STYLE_WINDOW']
 STORE = ['-DCONTRACT_EXCEPTION_PUSH=1', '-DCONTRACT_KEY_STYLE=HM_KEY_STYLE_STORE',
          '-DFOREIGN_KEY_STYLE=HM_KEY_STYLE_STORE']
@@ -55,6 +54,7 @@ VARIANTS = {
     'contract_foreign': ('foreign', FOREIGN_PROBE, [], ['-DCONTRACT_EXCEPTION_PUSH=1']),
     'contract_foreign_store': ('foreign', FOREIGN_PROBE, [], STORE),
 }
+OF_A_LINEAR_MAP = ('direct_map', 'fewest')
 # program: (port, sources compiled against the tree, objects of COMMON, defines)
 PROGRAMS = {
     'model': ('model', ['tests/model/program.c'], ['machine', 'random'], []),
@@ -65,9 +65,10 @@ PROGRAMS = {
     'unit_64k': ('hosted', UNIT, ['hosted'] + PLAIN, ['-DSUITE=unit', '-DHM_PORT_ARM64_PAGE_SHIFT=16']),
     'contract_attack': ('hosted', ['tests/contract/attack.c'] + HOSTED_PROBE, ['hosted'] + PLAIN,
                         ['-DSUITE=attack'] + WINDOW),
-    'contract_direct_map': ('hosted', DIRECT_MAP + HOSTED_PROBE, ['hosted'] + PLAIN, ['-DSUITE=direct_map'] + WINDOW),
-    'contract_foreign_direct_map': ('foreign', DIRECT_MAP + FOREIGN_PROBE, PLAIN,
-                                    ['-DSUITE=foreign_direct_map', '-DCONTRACT_EXCEPTION_PUSH=1']),
+    **{f'contract_{each}': ('hosted', [f'tests/contract/{each}.c', *HOSTED_PROBE], ['hosted'] + PLAIN,
+                            [f'-DSUITE={each}'] + WINDOW) for each in OF_A_LINEAR_MAP},
+    **{f'contract_foreign_{each}': ('foreign', [f'tests/contract/{each}.c', *FOREIGN_PROBE], PLAIN,
+                                    [f'-DSUITE={each}', '-DCONTRACT_EXCEPTION_PUSH=1']) for each in OF_A_LINEAR_MAP},
     **{f'{variant}_{body}': (port, [f'tests/contract/{body}.c', *probe], objects + PLAIN,
                              [f'-DSUITE={body}', *defines])
        for variant, (port, probe, objects, defines) in VARIANTS.items() for body in BODIES},
