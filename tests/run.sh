@@ -13,8 +13,8 @@
 #     tests/coverage.sh                   which branches of include/hardmap no suite takes (gcc, gcov)
 #     tests/style.sh                      clang-format and clang-tidy
 #
-# Of Linux only the arm64 kernel is built, as an hour and a half is all there is for the slowest machine. After
-# tests/linux/kernel.sh -a amd64 the first leg boots that one, too.
+# Of Linux only the arm64 kernel is built, for time. After tests/linux/kernel.sh -a amd64 the first leg boots that one,
+# too.
 set -eu
 cd "$(dirname "$0")/.."
 . tests/need.sh
@@ -74,7 +74,7 @@ log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
 hosted="contract unit model native stress examples"
-# Without all that a debugger could want they are compiled in four fifths of the time.
+# What a debugger wants takes a compiler time, and nobody reads it here.
 leg "hosted, gcc" build "" -Ddebug=false
 leg "arm64" build/arm64 "" -Ddebug=false --cross-file tests/arm64.ini
 CC=clang leg "hosted, clang, sanitizers" build/sanitize "$hosted" -Db_sanitize=address,undefined -Db_lundef=false \

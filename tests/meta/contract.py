@@ -278,7 +278,7 @@ def hook_checks(compilers, directory, module):
             add(f'{hook.name} missing, {compiler}', lambda c=compiler, t=target, h=hook:
                 must_fail(c, f'#include <hardmap/{module.name}>\n', t, rf'\b{h.name}\b',
                           (module, h.line, h.last_line)))
-    wrong = {}  # by what is
+    wrong = {}  # by what is wrong: (hook, its declaration)
     for hook in wanted:
         for what, line in mistyped(hook):
             wrong.setdefault(what, []).append((hook, line))
@@ -358,7 +358,7 @@ def misuse_checks(compilers):
 
 
 def wrong_misuses(compiler, misuses):
-    """Which of them the compiler does not say the error of, each in a function of its own; or what else it says."""
+    """Which of them the compiler does not say the error of, each in a function of its own."""
     def program(statements):
         return PROGRAM + ''.join(f'#line {number} "misuses"\nvoid misuse_{number}(void); void misuse_{number}(void) '
                                  f'{{ {each}; }}\n' for number, each in enumerate(statements, 1))

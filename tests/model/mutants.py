@@ -952,7 +952,7 @@ def unmutated(suites, programs):
     def of_model(model):
         executable = suites.build(model, suites.pristine)
         for seed in SEEDS:
-            count, what = find(executable, programs_of(model, programs) // 20, seed)
+            count, what = find(executable, programs_of(model, programs), seed)
             if count:
                 return f'the model finds {what}'
         return ''
@@ -1037,7 +1037,7 @@ def main():
     chosen = [mutant for mutant in MUTANTS
               if not arguments.names or any(each in mutant.name for each in arguments.names)]
     with Suites(arguments.cc) as suites:
-        good = self_test(suites, 10 * SOON) if arguments.self_test else \
+        good = self_test(suites, arguments.programs) if arguments.self_test else \
             run_all(suites, chosen, arguments.programs, arguments.json)
     sys.exit(0 if good else 1)
 
