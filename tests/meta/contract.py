@@ -15,7 +15,7 @@ import re
 import tempfile
 
 from meta import (HERE, MODULES, ROOT, WARNINGS, add, available, compile_text, constants, first_error,
-                  functions, has_error, hooks, includes, run)
+                  functions, has_error, hooks, includes, run, shows)
 
 FOREIGN = (ROOT / 'tests' / 'contract' / 'foreign' / 'hardmap_port.h').read_text()
 TEMPLATE = ROOT / 'ports' / 'template'
@@ -204,9 +204,7 @@ def must_fail(compiler, text, directory, error, place=None, style=EVERYTHING):
         return f'the first error does not say "{error}": {message}'
     if place:
         path, first, last = place
-        shown = [(pathlib.Path(name).resolve(), int(line)) for name, line in
-                 re.findall(r'^(\S+?):(\d+):', message, re.M)]
-        if not any(name == path and first <= line <= last for name, line in shown):
+        if not shows(message, path, range(first, last + 1)):
             return f'the first error is not at {path.name}:{first}: {message}'
     return ''
 

@@ -64,20 +64,23 @@ def compiles(command, text, language='c'):
     return '' if good else '\n'.join(messages.splitlines()[:12]) or 'failed without a message'
 
 
+def errors(messages):
+    """Each error with the notes that belong to it."""
+    return re.split(r'^(?=.*\berror:)', messages, flags=re.M)[1:]
+
+
 def first_error(messages):
-    """The first error with the notes that belong to it."""
-    lines = messages.splitlines()
-    errors = [number for number, line in enumerate(lines) if re.search(r'\berror:', line)]
-    return '\n'.join(lines[errors[0]:errors[1] if len(errors) > 1 else None] if errors else lines)
+    return (errors(messages) or [messages])[0].rstrip('\n')
+
+
+def shows(error, path, lines):
+    """Whether an error or one of its notes is at one of those lines of the file."""
+    return any((ROOT / name).resolve() == path and int(line) in lines
+               for name, line in re.findall(r'^(\S+?):(\d+):', error, re.M))
 
 
 def has_error(messages, path, lines, pattern):
-    """Whether an error, with the notes that belong to it, matches the pattern and shows one of those lines."""
-    for error in re.split(r'^(?=.*\berror:)', messages, flags=re.M)[1:]:
-        shown = [(ROOT / name, int(line)) for name, line in re.findall(r'^(\S+?):(\d+):', error, re.M)]
-        if re.search(pattern, error) and any(name.resolve() == path and line in lines for name, line in shown):
-            return True
-    return False
+    return any(re.search(pattern, error) and shows(error, path, lines) for error in errors(messages))
 
 
 def without_comments(text):
